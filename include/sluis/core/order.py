@@ -1,0 +1,126 @@
+"""What a shop says: an order and its refunds, in the shop's own figures.
+
+A connector's mapping fills these models from an allow-list of fields; nothing else of the answer goes on. Amounts are
+what the shop *charged* after discounts, in the order's currency, rounded to the cent as the shop shows them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field, model_validator
+
+from sluis.core.frozen import Currency, Frozen, Moment
+from sluis.core.money import Amount, Number
+from sluis.core.personal import NOBODY, Personal
+
+
+class LineKind(StrEnum):
+    """What a line sells; the ledger mapping has an account per kind."""
+
+    GOODS = "goods"
+    SHIPPING = "shipping"
+    FEE = "fee"
+    GIFT_CARD = "gift_card"
+
+
+class ChargedVat(Frozen):
+    """One VAT row as the shop charged it. ``rate`` in percent (``21``), ``amount`` in the order's currency."""
+
+    rate: Number
+    amount: Amount
+    compound: bool = False  #: counted on top of another tax (Quebec): never a European VAT
+
+
+class OrderLine(Frozen):
+    """One line as charged. For a refund all amounts and the quantity are positive: what is given back."""
+
+    line_id: str
+    kind: LineKind
+    description: str
+    quantity: Number
+    net: Amount  #: line total without VAT, after discount
+    vat: tuple[ChargedVat, ...] = ()  #: empty: the shop had no VAT row for this line; rate 0: it had one of 0 %
+    vat_total: Amount  #: the line's VAT as its own total says (may differ a cent from its rows)
+    category: str | None = None  #: the shop's product or tax class, for the ledger mapping
+
+    @property
+    def gross(self) -> Amount:
+        """Line total with VAT as charged."""
+        return self.net + self.vat_total
+
+
+class Address(Frozen):
+    """Where goods go, or where the bill goes. The country is not secret; the rest is."""
+
+    country: str = ""  #: ISO 3166-1 alpha-2 as the shop gives it; empty or odd values are judged by the VAT decision
+    postcode: Personal = NOBODY
+    city: Personal = NOBODY
+    street: Personal = NOBODY  #: all street lines, joined by a newline
+    state: Personal = NOBODY
+
+
+class Buyer(Frozen):
+    """The customer as the shop knows him, for one debtor in the books."""
+
+    first_name: Personal = NOBODY
+    last_name: Personal = NOBODY
+    company: Personal = NOBODY
+    email: Personal = NOBODY
+    phone: Personal = NOBODY
+    vat_number: Personal = NOBODY
+    customer_id: Personal = NOBODY  #: the shop's account number; empty for a guest
+    address: Address = Address()  #: the billing address
+
+
+class Refund(Frozen):
+    """Money given back on an order. Amounts are positive; ``lines`` is empty when only an amount was refunded."""
+
+    refund_id: str
+    created_at: Moment
+    total: Amount  #: with VAT, positive
+    lines: tuple[OrderLine, ...] = ()
+
+
+class Order(Frozen):
+    """One order as the shop stands for it now, with the refunds that belong to the window that was read."""
+
+    platform: str
+    order_id: str  #: the shop's own key: never in a log (guessable), only hashed in the store
+    number: str  #: what merchant and customer call it; may be in a log for support
+    status: str
+    currency: Currency
+    created_at: Moment
+    modified_at: Moment
+    paid_at: Moment | None = None
+    completed_at: Moment | None = None
+    prices_include_vat: bool
+    lines: tuple[OrderLine, ...]
+    vat: tuple[ChargedVat, ...] = ()  #: VAT per rate as the shop totals it over the order
+    total_vat: Amount
+    total: Amount  #: with VAT: what the customer owes
+    buyer: Buyer
+    ship_to: Address
+    payment_method: str = ""  #: the shop's code for it (``cod``, ``mollie_wc_gateway_ideal``)
+    is_test: bool = False  #: a gateway's test payment
+    sales_channel: str = ""
+    refunds: tuple[Refund, ...] = ()
+
+    @model_validator(mode="after")
+    def _unique_lines(self) -> Order:
+        ids = [line.line_id for line in self.lines]
+        if len(ids) != len(set(ids)):
+            raise ValueError("two lines have one id")
+        return self
+
+
+class Unreadable(Frozen):
+    """An order the mapping could not read: it waits in quarantine under a reason, its content is gone."""
+
+    order_id: str
+    number: str
+    code: str  #: reason of quarantine
+    field: str | None = None  #: the field of the shop's answer that is wrong
+    created_at: Moment | None = None
+    total: Amount | None = Field(default=None, description="with VAT, where it could be read")
+    currency: str = ""

@@ -1,0 +1,189 @@
+"""The protocols between the rooms. A connector implements one of the first two; flows use nothing else of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from sluis.core.frozen import Frozen, Moment
+from sluis.core.invoice import Invoice
+from sluis.core.money import Amount
+from sluis.core.order import Buyer, Order, Unreadable
+
+# ---------------------------------------------------------------------------------------------------------- shops
+
+
+class Window(Frozen):
+    """A half-open piece of time, UTC: from ``start`` up to, not including, ``end``."""
+
+    start: Moment
+    end: Moment
+
+
+class Page(Frozen):
+    """A piece of what the shop answered. ``shop_count`` is the shop's own count of *orders* for the whole query.
+
+    A shop may tell it with the first page or with every page; ``None`` where it gives none.
+    """
+
+    documents: tuple[Order | Unreadable, ...]
+    shop_count: int | None = None
+
+
+class ShopFacts(Frozen):
+    """What ``integration check`` learns of a shop; no person in it."""
+
+    version: str
+    currency: str
+    timezone: str
+    prices_include_vat: bool
+    orders: int | None  #: how many orders a key can see
+    tax_rates: tuple[tuple[str, str, str], ...] = ()  #: (country, rate in percent, name) that the shop may charge
+    payment_methods: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  #: codes with what is odd, e.g. ``rounds_at_subtotal``
+
+
+class ShopConnector(Protocol):
+    """Reads orders. Never writes to the shop.
+
+    Every method raises ``RetryLater`` (time-out, 5xx, truncated body, 429 as ``QuotaSpent``), ``Reconnect`` (key
+    refused), ``NotAShop`` or ``Defect``; one unreadable order is an ``Unreadable``, never an exception.
+    """
+
+    def check(self) -> ShopFacts:
+        """Ask the shop who it is and what it charges."""
+        ...
+
+    def read(self, window: Window, *, by: Literal["modified", "dated"]) -> Iterator[Page]:
+        """Yield every order changed (or dated) inside the window at least once, and none twice.
+
+        Refunds made inside the window come inside their order, also when the order itself did not change.
+        """
+        ...
+
+    def fetch(self, order_ids: Sequence[str]) -> Iterator[Page]:
+        """Yield these orders with all their refunds; ids the shop does not know (any more) are left out."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------------------- accounting
+
+
+class TaxRate(Frozen):
+    """A tax rate of an administration."""
+
+    id: str
+    name: str
+    percent: Decimal | None
+    country: str | None  #: ``None``: domestic
+    active: bool = True
+
+
+class LedgerAccount(Frozen):
+    """A ledger account of an administration. ``kind`` is the package's own word (``revenue``, ``liability``)."""
+
+    id: str
+    name: str
+    code: str | None
+    kind: str
+    active: bool = True
+
+
+class PackageFacts(Frozen):
+    """What ``integration check`` learns of an administration; no person in it."""
+
+    administration: str  #: the package's id of it
+    country: str
+    currency: str
+    tax_rates: tuple[TaxRate, ...]
+    ledger_accounts: tuple[LedgerAccount, ...]
+    has_debtors: bool  #: contacts that sluis did not make
+    warnings: tuple[str, ...] = ()
+
+
+class Debtor(Frozen):
+    """A debtor in the books. ``created`` tells a new one from one that was found."""
+
+    id: str
+    created: bool
+
+
+class Booked(Frozen):
+    """A document as it stands in the books."""
+
+    external_id: str
+    reference: str
+    issue_date: date
+    currency: str
+    total_with_vat: Amount  #: signed: negative for a credit note
+    total_vat: Amount  #: signed, as the package computed it
+    debtor_id: str | None = None
+
+
+class AccountingConnector(Protocol):
+    """Writes documents to one administration.
+
+    ``RetryLater`` says that nothing was written, ``OutcomeUnknown`` that it may have been, ``Refused`` that this
+    document cannot be booked, ``Reconnect`` that the credential is dead, ``NotConfigured`` that a mapping is missing.
+    """
+
+    #: Who shares a limiter: hashed by the store, e.g. the token for Moneybird.
+    limiter_key: str
+
+    def check(self) -> PackageFacts:
+        """Ask the administration for its tax rates and ledger accounts."""
+        ...
+
+    def missing(self, invoice: Invoice) -> str | None:
+        """Name the setting that must be filled before this invoice can be booked; ``None``: all is mapped."""
+        ...
+
+    def debtor(self, buyer: Buyer, customer_key: str) -> Debtor:
+        """Find or create the debtor under our own pseudonymous key; a second creation is impossible."""
+        ...
+
+    def match_debtors(self, buyers: Sequence[tuple[str, Buyer]]) -> dict[str, str]:
+        """Match buyers (by e-mail, in memory) with contacts that stood in the books before: customer key -> id."""
+        ...
+
+    def book(self, invoice: Invoice, debtor_id: str) -> Booked:
+        """Create the document. One call; nothing is looked up before."""
+        ...
+
+    def find(self, invoice: Invoice, debtor_id: str | None) -> Booked | None:
+        """Look a document up by reference and total, dated within a few days of the invoice; ``None``: not there."""
+        ...
+
+    def documents(self, start: date, end: date) -> Iterator[Booked]:
+        """Yield what stands in the books, dated from ``start`` up to and including ``end``."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------------- http's needs
+
+
+class Limiter(Protocol):
+    """A limiter that all processes share, fed by what the vendor's headers say."""
+
+    def acquire(self, key: str) -> None:
+        """Take one call. Waits a little where that helps; raises ``QuotaSpent`` when the wait would be long."""
+        ...
+
+    def observe(self, key: str, *, limit: int | None, remaining: int | None, resets_at: datetime | None) -> None:
+        """Learn from an answer."""
+        ...
+
+
+class Connectable(Protocol):
+    """What a connector's folder offers as ``CONNECTOR``; found by walking the folders, never by a list."""
+
+    name: str  #: the folder's name, used in integration codes
+    settings_model: type[Frozen]  #: validates ``IntegrationSettings.shop`` or ``.package``
+    credentials_model: type[Frozen]  #: fields of type ``Personal``; shown by nobody
+
+    def connect(self, settings: Any, credentials: Any, mapping: Any, limiter: Limiter) -> Any:
+        """Return the connector (``ShopConnector`` or ``AccountingConnector``)."""
+        ...
