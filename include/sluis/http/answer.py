@@ -1,0 +1,107 @@
+"""What a vendor answered, read whole or not at all: no half a body ever reaches a connector."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, NoReturn
+
+#: An answer larger than this is no page of orders; it would fill the worker's memory.
+LARGEST_BODY = 64 * 1024 * 1024
+#: How many opening brackets are tried when something was printed before the JSON.
+_TRIES = 50
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer. ``body`` is the parsed JSON (fractions as ``Decimal``) and ``None`` when there was none.
+
+    ``repr`` shows neither body nor headers. ``headers`` finds names in any case.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: Any = field(repr=False)
+    request_id: str | None = None
+
+    def number(self, header: str) -> int | None:
+        """Return a header as a whole number, ``None`` where it is absent or is no number."""
+        return whole_number(self.headers.get(header))
+
+
+class BodyTooLarge(Exception):
+    """The body passes the cap; the rest was not read."""
+
+
+class BrokenBody(Exception):
+    """The body began as JSON and does not end as JSON: it was cut off."""
+
+
+class ForeignBody(Exception):
+    """The body is not JSON. ``json_inside`` tells that JSON stands in it, after or before other text."""
+
+    def __init__(self, *, json_inside: bool) -> None:
+        super().__init__()
+        self.json_inside = json_inside
+
+
+def whole_number(text: str | None) -> int | None:
+    """Read a header value such as ``150``; ``None`` for absence and for anything else."""
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
+
+
+def parse_body(raw: bytes) -> Any:
+    """Parse a body; ``None`` when it is empty. Raises ``BrokenBody`` or ``ForeignBody``, never with its content.
+
+    A byte order mark is dropped: WordPress plugins that were saved with one print it before every answer.
+    """
+    try:
+        text = raw.decode("utf-8-sig").strip("\ufeff \t\r\n")
+    except UnicodeDecodeError:
+        raise (BrokenBody() if raw.lstrip()[:1] in (b"{", b"[") else ForeignBody(json_inside=False)) from None
+    if not text:
+        return None
+    value, end = _decode_at(text, 0)
+    if end == len(text):
+        return value
+    if end > 0:
+        raise ForeignBody(json_inside=True)
+    if _has_json_inside(text):
+        raise ForeignBody(json_inside=True)
+    if text[0] in "{[" or text[0] == '"':
+        raise BrokenBody
+    raise ForeignBody(json_inside=False)
+
+
+def _decode_at(text: str, start: int) -> tuple[Any, int]:
+    """Return the value that starts there and where it ends, or ``(None, 0)``."""
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None, 0
+    return value, end
+
+
+def _has_json_inside(text: str) -> bool:
+    """Whether an object or array stands behind other text and reaches the end of the body."""
+    if text[0] in "{[":
+        return False
+    position = -1
+    for _ in range(_TRIES):
+        found = [at for at in (text.find("{", position + 1), text.find("[", position + 1)) if at >= 0]
+        if not found:
+            return False
+        position = min(found)
+        if _decode_at(text, position)[1] == len(text):
+            return True
+    return False
