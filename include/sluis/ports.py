@@ -153,8 +153,11 @@ class AccountingConnector(Protocol):
         """Create the document. One call; nothing is looked up before."""
         ...
 
-    def find(self, invoice: Invoice, debtor_id: str | None) -> Booked | None:
-        """Look a document up by reference and total, dated within a few days of the invoice; ``None``: not there."""
+    def find(self, reference: str, total: Amount, on: date, debtor_id: str | None) -> Booked | None:
+        """Look a document up by reference and signed total with VAT, dated within a few days of ``on``; or ``None``.
+
+        Takes what was *sent* (the claim's own figures), not today's invoice: the order may have changed since.
+        """
         ...
 
     def documents(self, start: date, end: date) -> Iterator[Booked]:
