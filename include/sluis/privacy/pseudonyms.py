@@ -1,0 +1,73 @@
+"""Names for documents and customers that mean nothing without the merchant's hash key: what stays is a key, not a
+person.
+
+Order ids and e-mail addresses are guessable, so every name is an HMAC-SHA256 under a key of this merchant alone. Each
+use has its own domain, and the parts are length-prefixed, so that no two inputs give one name. This is one of the
+three places that may reveal a personal value; it gives only hashes back.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+
+from sluis.core.fingerprint import content
+from sluis.core.invoice import DocumentKind, Invoice
+from sluis.core.order import Buyer
+from sluis.errors import NotConfigured
+
+#: 160 bits: no collision among any number of customers, and 32 letters in the books.
+_CUSTOMER_BYTES = 20
+_SEPARATORS = re.compile(r"[^0-9A-Z]")
+
+
+class Pseudonyms:
+    """Makes the names of one merchant; ``hash_key`` is his own (``Merchants.hash_key``), at least 32 bytes."""
+
+    def __init__(self, hash_key: bytes) -> None:
+        if len(hash_key) < 32:
+            raise NotConfigured("a merchant's hash key has at least 32 bytes", code="key_wrong")
+        self._key = hash_key
+
+    def __repr__(self) -> str:
+        return "Pseudonyms()"
+
+    def document_key(self, integration_code: str, kind: DocumentKind, document_id: str) -> bytes:
+        """Return the 32 bytes under which a document of one integration is remembered."""
+        return self._mac("document", integration_code, kind.value, document_id)
+
+    def customer_key(self, buyer: Buyer, order_id: str, *, integration_code: str) -> str:
+        """Return the name of the buyer's debtor: 32 letters and digits, lower case.
+
+        The e-mail address decides (in whatever case it was typed), in all shops of the merchant; without one the
+        shop's account number, without that the order itself: both are numbers of one shop, so the integration goes in.
+        Another VAT number on the same address is another debtor: it changes who owes the VAT.
+        """
+        vat_number = _vat_number(buyer)
+        email = buyer.email.reveal().strip().casefold()
+        customer_id = buyer.customer_id.reveal().strip()
+        if email:
+            mac = self._mac("customer/email", email, vat_number)
+        elif customer_id:
+            mac = self._mac("customer/account", integration_code, customer_id, vat_number)
+        else:
+            mac = self._mac("customer/order", integration_code, order_id, vat_number)
+        return base64.b32encode(mac[:_CUSTOMER_BYTES]).decode("ascii").lower()
+
+    def fingerprint(self, invoice: Invoice) -> bytes:
+        """Return 32 bytes that change when what the books hold of the invoice would change."""
+        company = " ".join(invoice.buyer.company.reveal().split()).casefold()
+        return self._mac("fingerprint", content(invoice), _vat_number(invoice.buyer), company)
+
+    def _mac(self, domain: str, *parts: str) -> bytes:
+        mac = hmac.new(self._key, f"sluis/{domain}".encode(), hashlib.sha256)
+        for part in parts:
+            encoded = part.encode()
+            mac.update(len(encoded).to_bytes(8, "big") + encoded)
+        return mac.digest()
+
+
+def _vat_number(buyer: Buyer) -> str:
+    return _SEPARATORS.sub("", buyer.vat_number.reveal().upper())

@@ -1,0 +1,149 @@
+"""Quarantine: documents that wait for a person, with a reason code. No payload: offering one fetches it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sluis.core.frozen import Frozen, Moment
+from sluis.core.invoice import DocumentKind
+from sluis.errors import Defect
+from sluis.store.database import Connection, rows
+from sluis.store.integrations import Integration
+
+
+class QuarantineItem(Frozen):
+    """One document in quarantine. ``total_cents`` with VAT in cents of ``currency``, signed; ``None``: unreadable."""
+
+    merchant: str
+    integration: str
+    kind: DocumentKind
+    document_key: bytes
+    shop_order_id: str  #: plain, because the order is fetched from the shop again by it
+    order_number: str
+    reason: str  #: a code
+    field: str | None  #: what is wrong, e.g. ``line_items[2].taxes``
+    currency: str
+    total_cents: int | None
+    first_seen: Moment
+    last_seen: Moment
+    attempts: int  #: how often it was put here
+    offered_at: Moment | None  #: since when it waits to be tried again
+    closed_at: Moment | None
+    closed_as: str | None  #: a code: what became of it
+
+
+class QuarantineTotal(Frozen):
+    """Open items of one reason and currency; ``total_cents`` counts those whose total could be read."""
+
+    reason: str
+    currency: str
+    documents: int
+    offered: int
+    total_cents: int
+
+
+_COLUMNS = """merchant_code as merchant, integration_code as integration, kind, document_key, shop_order_id,
+    order_number, reason, field, currency, total_cents, first_seen, last_seen, attempts, offered_at, closed_at, closed_as"""
+_OPEN = """ where merchant_code = %(merchant)s and integration_code = %(integration)s and closed_at is null"""
+
+
+class Quarantine:
+    """The quarantine of one integration."""
+
+    def __init__(self, conn: Connection, integration: Integration) -> None:
+        self._conn = conn
+        self._scope: dict[str, Any] = {"merchant": integration.merchant, "integration": integration.code}
+
+    def put(
+        self,
+        *,
+        kind: DocumentKind,
+        document_key: bytes,
+        shop_order_id: str,
+        order_number: str,
+        reason: str,
+        field: str | None = None,
+        currency: str = "",
+        total_cents: int | None = None,
+    ) -> None:
+        """Put a document in quarantine, or note that it came again (which ends an offer and opens a closed one)."""
+        self._conn.execute(
+            """insert into sluis.quarantine as q (merchant_code, integration_code, kind, document_key, shop_order_id,
+            order_number, reason, field, currency, total_cents) values (%(merchant)s, %(integration)s, %(kind)s,
+            %(document_key)s, %(shop_order_id)s, %(order_number)s, %(reason)s, %(field)s, %(currency)s, %(total_cents)s)
+            on conflict (merchant_code, integration_code, kind, document_key) do update set
+            shop_order_id = excluded.shop_order_id, order_number = excluded.order_number, reason = excluded.reason,
+            field = excluded.field, currency = excluded.currency, total_cents = excluded.total_cents, last_seen = now(),
+            attempts = q.attempts + 1, offered_at = null, closed_at = null, closed_as = null""",
+            {
+                **self._scope, "kind": kind.value, "document_key": document_key, "shop_order_id": shop_order_id,
+                "order_number": order_number, "reason": reason, "field": field, "currency": currency,
+                "total_cents": total_cents,
+            },
+        )  # fmt: skip
+
+    def close(self, kind: DocumentKind, document_key: bytes, as_: str) -> bool:
+        """Close an open item under a code (``booked``, ``skipped``, ...); says whether there was one."""
+        return bool(
+            self._conn.execute(
+                "update sluis.quarantine set closed_at = now(), closed_as = %(as)s, offered_at = null"
+                + _OPEN
+                + " and kind = %(kind)s and document_key = %(document_key)s",
+                {**self._scope, "as": as_, "kind": kind.value, "document_key": document_key},
+            ).rowcount
+        )
+
+    def open(
+        self, *, reason: str | None = None, order_number: str | None = None, limit: int | None = None
+    ) -> list[QuarantineItem]:
+        """Return open items, the oldest first."""
+        found = rows(
+            self._conn,
+            "select "
+            + _COLUMNS
+            + " from sluis.quarantine"
+            + _OPEN
+            + """ and (%(reason)s::text is null or reason = %(reason)s)
+            and (%(number)s::text is null or order_number = %(number)s)
+            order by first_seen, kind, document_key limit %(limit)s""",
+            {**self._scope, "reason": reason, "number": order_number, "limit": limit},
+        )
+        return [QuarantineItem(**r) for r in found]
+
+    def offer(
+        self, *, order_numbers: Sequence[str] | None = None, reason: str | None = None, everything: bool = False
+    ) -> int:
+        """Offer open items to the next run again; returns how many. Raises ``Defect`` unless it is said which."""
+        if order_numbers is None and reason is None and not everything:
+            raise Defect("say which items to offer: order numbers, a reason, or everything", code="offer_nothing")
+        return self._conn.execute(
+            "update sluis.quarantine set offered_at = now()"
+            + _OPEN
+            + """ and (%(reason)s::text is null or reason = %(reason)s)
+            and (%(numbers)s::text[] is null or order_number = any(%(numbers)s))""",
+            {**self._scope, "reason": reason, "numbers": None if order_numbers is None else list(order_numbers)},
+        ).rowcount
+
+    def offered_order_ids(self) -> list[str]:
+        """Return the shop's ids of the orders that were offered again, each once, sorted."""
+        found = rows(
+            self._conn,
+            "select distinct shop_order_id from sluis.quarantine"
+            + _OPEN
+            + " and offered_at is not null order by shop_order_id",
+            self._scope,
+        )
+        return [r["shop_order_id"] for r in found]
+
+    def summary(self) -> list[QuarantineTotal]:
+        """Return counts and cents of the open items per reason and currency."""
+        found = rows(
+            self._conn,
+            """select reason, currency, count(*)::int as documents, count(offered_at)::int as offered,
+            coalesce(sum(total_cents), 0)::bigint as total_cents from sluis.quarantine"""
+            + _OPEN
+            + " group by reason, currency order by reason, currency",
+            self._scope,
+        )
+        return [QuarantineTotal(**r) for r in found]

@@ -1,0 +1,1 @@
+"""The short-lived, encrypted place where orders stand between two tasks of one run."""
