@@ -30,6 +30,7 @@ class Page(Frozen):
 
     documents: tuple[Order | Unreadable, ...]
     shop_count: int | None = None
+    counted: int | None = None  #: how many of the rows that ``shop_count`` counts this page holds; default: all of it
 
 
 class ShopFacts(Frozen):

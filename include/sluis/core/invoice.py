@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from pydantic import model_validator
 
-from sluis.core.frozen import Currency, Frozen
+from sluis.core.frozen import Currency, Frozen, Moment
 from sluis.core.money import ZERO, Amount, Number
 from sluis.core.order import Buyer, LineKind
 
@@ -153,6 +153,7 @@ class Prepared(Frozen):
     """A document that is ready to be booked."""
 
     invoice: Invoice
+    changed_at: Moment | None = None  #: when the shop last changed it: a deferred document holds the watermark there
 
 
 #: What the core makes of one document: an invoice to book, or an outcome (skipped or quarantined) with its reason.

@@ -83,7 +83,11 @@ class Refund(Frozen):
 
 
 class Order(Frozen):
-    """One order as the shop stands for it now, with the refunds that belong to the window that was read."""
+    """One order as the shop stands for it now, with *all* its refunds.
+
+    A connector that reads any refund of an order reads them all: credit notes are numbered over them (``-C1``, ``-C2``)
+    and their sum is held against the order, so a part of them would give wrong numbers.
+    """
 
     platform: str
     order_id: str  #: the shop's own key: never in a log (guessable), only hashed in the store
@@ -119,8 +123,9 @@ class Unreadable(Frozen):
 
     order_id: str
     number: str
+    refund_id: str | None = None  #: set when it is a refund of the order that cannot be booked
     code: str  #: reason of quarantine
     field: str | None = None  #: the field of the shop's answer that is wrong
     created_at: Moment | None = None
-    total: Amount | None = Field(default=None, description="with VAT, where it could be read")
+    total: Amount | None = Field(default=None, description="with VAT, signed, where it could be read")
     currency: str = ""

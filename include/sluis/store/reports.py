@@ -101,6 +101,16 @@ class Reports:
             )
         return link
 
+    def exists(self, dag_run_id: str) -> bool:
+        """Whether this DAG run has proved itself before (it was cleared and runs again)."""
+        return bool(
+            row(
+                self._conn,
+                "select 1 as found" + _OURS + " and dag_run_id = %(run)s limit 1",
+                {**self._scope, "run": dag_run_id},
+            )
+        )
+
     def list(self, limit: int = 50) -> Sequence[RunReport]:
         """Return the latest reports, the newest first."""
         found = rows(

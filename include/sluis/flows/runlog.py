@@ -1,0 +1,93 @@
+"""What an auditor reads: who started a run, one line per document, and totals at the end. Never a person.
+
+The lines of documents are hashed in order; the hash stands in the chained run report, so that what a log said can be
+proved later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import datetime
+
+from sluis import __version__
+from sluis.core.invoice import DocumentOutcome, Invoice, Result
+from sluis.core.vat import RULES_VERSION
+from sluis.flows.context import RunRequest
+from sluis.ports import Window
+from sluis.store.integrations import Integration
+
+log = logging.getLogger("sluis.run")
+
+
+def started(task: str, request: RunRequest, integration: Integration) -> None:
+    """Say who or what started the run, and under which versions it decides."""
+    log.info(
+        "%s run=%s type=%s started_by=%s try=%s integration=%s/%s state=%s settings_version=%s rules=%s code=%s",
+        task, request.run_id, request.run_type, request.triggered_by or "schedule", request.try_number,
+        integration.merchant, integration.code, integration.state.value, integration.settings_version,
+        RULES_VERSION, __version__,
+    )  # fmt: skip
+
+
+def window_chosen(window: Window | None, integration: Integration, order_ids: int) -> None:
+    """Say which piece of time is read, and from where the watermark stood."""
+    log.info(
+        "window start=%s end=%s watermark=%s single_orders=%s",
+        _moment(window.start if window else None), _moment(window.end if window else None),
+        _moment(integration.watermark), order_ids,
+    )  # fmt: skip
+
+
+def document_line(outcome: DocumentOutcome, invoice: Invoice | None = None) -> str:
+    """Return the line of one document: number, rule, reference, amounts, VAT per rate, result; no person."""
+    parts = [
+        f"document kind={outcome.kind.value}",
+        f"order={outcome.order_number}",
+        f"result={outcome.result.value}",
+    ]
+    if outcome.reason:
+        parts.append(f"reason={outcome.reason}")
+    if outcome.field:
+        parts.append(f"field={outcome.field}")
+    parts += [
+        f"rule={outcome.rule or '-'}",
+        f"reference={outcome.reference or '-'}",
+        f"date={outcome.issue_date or '-'}",
+        f"total={outcome.total} {outcome.currency or '-'}",
+        f"vat={outcome.vat}",
+    ]
+    if invoice is not None:
+        sign = invoice.kind.sign
+        parts.append(
+            "rates="
+            + ",".join(
+                f"{b.treatment.category.value}/{b.treatment.rate.normalize():f}/{b.treatment.country}"
+                f":{sign * b.taxable_amount}+{sign * b.vat_amount}"
+                for b in invoice.vat_breakdown
+            )
+        )
+    if outcome.warnings:
+        parts.append(f"warnings={','.join(outcome.warnings)}")
+    return " ".join(parts)
+
+
+class DocumentLog:
+    """Writes the document lines of one run and hashes them in the order they were written."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def write(self, outcome: DocumentOutcome, invoice: Invoice | None = None) -> None:
+        """Log one document; what waits for a person is a warning, the rest information."""
+        line = document_line(outcome, invoice)
+        self._hash.update(line.encode() + b"\n")
+        log.log(logging.WARNING if outcome.result is Result.QUARANTINED else logging.INFO, "%s", line)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over all lines, each with a line feed behind it."""
+        return self._hash.hexdigest()
+
+
+def _moment(value: datetime | None) -> str:
+    return value.isoformat(timespec="seconds") if value else "-"

@@ -1,0 +1,148 @@
+"""Turn what was read into decisions: an invoice to book, or a reason why not. Nothing outside transit is written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from sluis.core import reasons
+from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Prepared, Result
+from sluis.core.invoicing import outcome, prepare, unreadable
+from sluis.core.order import Order, Unreadable
+from sluis.core.run import RunFacts
+from sluis.core.settings import IntegrationSettings
+from sluis.errors import TransitLost
+from sluis.flows import runlog
+from sluis.flows.context import RunRequest, Transformed
+from sluis.flows.wiring import Session, open_session
+from sluis.ports import AccountingConnector, Window
+from sluis.quality.judge import Verdict, judge_extracted, judge_transformed
+from sluis.transit.store import Transit
+
+log = logging.getLogger("sluis.transform")
+
+
+def transform(request: RunRequest) -> Transformed:
+    """Decide every document of the batch. Raises ``TransitLost`` when the batch is gone."""
+    with open_session(request.merchant, request.integration, role="task") as session:
+        runlog.started("transform", request, session.integration)
+        batch_id = Transit.batch_id(request.dag_id, request.run_id)
+        facts = run_facts(session, batch_id)
+        chunks = prepared = skipped = quarantined = 0
+        for number, documents in session.transit.read(batch_id, "extracted"):
+            decisions = decide(documents, session, read_at=facts.started_at, window=_window(facts))
+            session.transit.put(batch_id, "transformed", number, decisions)
+            chunks = number + 1
+            prepared += sum(isinstance(d, Prepared) for d in decisions)
+            skipped += sum(isinstance(d, DocumentOutcome) and d.result is Result.SKIPPED for d in decisions)
+            quarantined += sum(isinstance(d, DocumentOutcome) and d.result is Result.QUARANTINED for d in decisions)
+        session.transit.seal(batch_id, "transformed", chunks)
+        log.info("transformed prepared=%s skipped=%s quarantined=%s", prepared, skipped, quarantined)
+        return Transformed(batch_id=batch_id, prepared=prepared, skipped=skipped, quarantined=quarantined)
+
+
+def run_facts(session: Session, batch_id: str) -> RunFacts:
+    """Return what ``extract`` said it read. Raises ``TransitLost`` when the batch is gone."""
+    facts = next((items[0] for _, items in session.transit.read(batch_id, "facts")), None)
+    if not isinstance(facts, RunFacts):
+        raise TransitLost("the batch does not say what was read: clear the run from extract on")
+    return facts
+
+
+def _window(facts: RunFacts) -> Window | None:
+    if facts.window_start is None or facts.window_end is None:
+        return None
+    return Window(start=facts.window_start, end=facts.window_end)
+
+
+def decide(
+    documents: Sequence[Order | Unreadable], session: Session, *, read_at: datetime, window: Window | None
+) -> list[Decision]:
+    """Return one decision per document: the core's, then the package mapping's and the suites' judgement.
+
+    The suites judge what would be booked: a document that the core skips or quarantines keeps the core's reason.
+    ``read_at`` is the moment of reading (UTC), ``window`` what was asked for (``None``: single orders).
+    """
+    settings = session.integration.settings
+    orders = [d for d in documents if isinstance(d, Order)]
+    today = read_at.astimezone(settings.zone).date()
+    verdict = judge_extracted(orders, settings=settings, read_at=read_at, window=window)
+    log_verdict("extracted", verdict)
+    decisions: list[Decision] = []
+    charged: list[Decimal] = []  # parallel to the prepared ones among the decisions
+    position = 0
+    for document in documents:
+        if isinstance(document, Unreadable):
+            decisions.append(unreadable(document))
+            continue
+        for decision in prepare(document, settings, today=today):
+            judged = _mapped(_flawed(decision, document, position, verdict), session.package)
+            decisions.append(_dated(judged, document))
+            if isinstance(judged, Prepared):
+                charged.append(_charged(judged, document))
+        position += 1
+    return _judged(decisions, charged, settings, read_at)
+
+
+def _flawed(decision: Decision, order: Order, position: int, verdict: Verdict) -> Decision:
+    if not isinstance(decision, Prepared):
+        return decision
+    expectation = verdict.flaw(position, _refund_place(decision, order))
+    return decision if expectation is None else _rejected(decision, reasons.QUALITY_FAILED, expectation)
+
+
+def _mapped(decision: Decision, package: AccountingConnector) -> Decision:
+    if isinstance(decision, Prepared) and (setting := package.missing(decision.invoice)) is not None:
+        return _rejected(decision, reasons.MAPPING_MISSING, setting)
+    return decision
+
+
+def _dated(decision: Decision, order: Order) -> Decision:
+    """Note since when the document waits: a refund since it was made, an order since it was changed."""
+    if not isinstance(decision, Prepared):
+        return decision
+    place = _refund_place(decision, order)
+    since = order.modified_at if place is None else order.refunds[place].created_at
+    return decision.model_copy(update={"changed_at": since})
+
+
+def _judged(
+    decisions: list[Decision], charged: Sequence[Decimal], settings: IntegrationSettings, read_at: datetime
+) -> list[Decision]:
+    places = [n for n, d in enumerate(decisions) if isinstance(d, Prepared)]
+    ready = [d for d in decisions if isinstance(d, Prepared)]
+    verdict = judge_transformed(ready, charged, settings=settings, read_at=read_at)
+    log_verdict("transformed", verdict)
+    for place, decision, row in zip(places, ready, range(len(ready)), strict=True):
+        expectation = verdict.flaw(row)
+        if expectation is not None:
+            decisions[place] = _rejected(decision, reasons.QUALITY_FAILED, expectation)
+    return decisions
+
+
+def log_verdict(batch: str, verdict: Verdict) -> None:
+    """Log what the suite found: names, verdicts and counts only."""
+    for checked in verdict.results:
+        log.log(
+            logging.DEBUG if checked.passed else logging.WARNING,
+            "quality batch=%s expectation=%s passed=%s checked=%s failing=%s",
+            batch, checked.expectation, checked.passed, checked.checked, checked.failing,
+        )  # fmt: skip
+
+
+def _charged(decision: Prepared, order: Order) -> Decimal:
+    place = _refund_place(decision, order)
+    return order.total if place is None else order.refunds[place].total
+
+
+def _refund_place(decision: Prepared, order: Order) -> int | None:
+    """Return the place of a credit note's refund in its order, ``None`` for the order's invoice."""
+    if decision.invoice.kind is DocumentKind.INVOICE:
+        return None
+    return next(n for n, r in enumerate(order.refunds) if r.refund_id == decision.invoice.document_id)
+
+
+def _rejected(decision: Prepared, reason: str, field: str) -> Decision:
+    return outcome(decision.invoice, Result.QUARANTINED, reason=reason, field=field)
