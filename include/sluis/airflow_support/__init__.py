@@ -1,0 +1,1 @@
+"""What Airflow needs to import by name: retry policy, XCom backend, schedule, texts. No business rule lives here."""

@@ -1,0 +1,45 @@
+"""The text every sync DAG shows in Airflow: what it does and what to do when it is red."""
+
+from __future__ import annotations
+
+_TEXT = """\
+### Orders of `{shop}` to `{package}`
+
+Integration `{code}` of merchant `{merchant}`, every {minutes} minutes. **extract** reads what changed in the shop since
+the watermark, **transform** makes invoices and credit notes of it, **load** books each of them once, **shred** deletes
+the orders from transit. **verdict** runs nothing: it carries load's result into the state of the run, which would
+otherwise be shred's alone. Every task's XCom `{key}` holds its counts and cents.
+
+A run that finds nothing new ends green after extract. Booking is idempotent: running, clearing or backfilling again
+never books twice, and clearing any task after extract runs the whole chain again (the orders are shredded by then).
+
+### When it is red
+
+The task's log ends with one line `[code] what is wrong, where, and what to do`. Its class names the next action:
+
+| Class | What happened | What to do |
+| --- | --- | --- |
+| `RetryLater`, `QuotaSpent`, `OutcomeUnknown` | shop or package gave no answer, or its quota is spent; tried again \
+already | nothing, the next run closes the gap; red for hours: look at the vendor's status page |
+| `Reconnect` | the credential was refused; scheduled runs call no vendor until it is renewed | let the merchant \
+renew it, then `sluis integration check {merchant} {code}` and `sluis integration resume {merchant} {code}` |
+| `Refused` | never turns a run red: that document waits in quarantine, the others went on | \
+`sluis quarantine list {merchant}`, solve the reason, `sluis quarantine offer` |
+| `NotConfigured` | a setting or mapping is missing; the line names it | `sluis integration check {merchant} {code}`, \
+fill it in, clear the run |
+| `ProofFailed` | counts or cents do not add up; the watermark did not move | do not mark it successful: clear it \
+once, and call an engineer when it fails again |
+| `TransitLost` | the orders are not in transit any more | clear the run from extract on |
+| `Defect`, `unexpected` | our mistake | an engineer; the line names the places in the code |
+
+Runs with a red **shred** left orders in transit: clear shred, or leave it to the retention sweep. Never pause this DAG
+to stop it: a pause stops a run halfway. Use `sluis integration pause {merchant} {code}`.
+
+To read single orders again: trigger with `order_ids`. For a past period: a backfill of its days.
+More: `docs/runbooks/sync.md`.
+"""
+
+
+def sync_doc(*, merchant: str, code: str, shop: str, package: str, minutes: int, key: str) -> str:
+    """Return the ``doc_md`` of one integration's DAG."""
+    return _TEXT.format(merchant=merchant, code=code, shop=shop, package=package, minutes=minutes, key=key)

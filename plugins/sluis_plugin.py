@@ -1,0 +1,27 @@
+"""What Airflow loads of sluis: the listener that preloads heavy modules where tasks are forked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.listeners import hookimpl
+from airflow.plugins_manager import AirflowPlugin
+
+from sluis.airflow_support import preload
+
+
+class Preloader:
+    """Hears that a component starts: the scheduler says so before its executor forks."""
+
+    @hookimpl
+    def on_starting(self, component: Any) -> None:
+        """Preload in the scheduler. A task forked from it announces itself here too and must not import anything."""
+        if type(component).__name__ == "Job":
+            preload.on_starting()
+
+
+class SluisPlugin(AirflowPlugin):
+    """The plugin's entry."""
+
+    name = "sluis"
+    listeners = [Preloader()]  # noqa: RUF012 - declared so by Airflow
