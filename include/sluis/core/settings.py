@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, StringConstraints
 
 from sluis.core.frozen import Country, Currency, Frozen
+from sluis.core.invoice import VatTreatment
 from sluis.core.order import LineKind
 
 
@@ -23,6 +24,11 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 PaymentMethod = str
 
 
+def tax_key(treatment: VatTreatment) -> str:
+    """Return the key of a VAT treatment in ``Mapping.tax_rates``: category, rate without needless zeros, country."""
+    return f"{treatment.category.value} {treatment.rate.normalize():f} {treatment.country}"
+
+
 class Mapping(Frozen):
     """Where things stand in the package: its own ids of tax rates and ledger accounts."""
 
@@ -30,9 +36,24 @@ class Mapping(Frozen):
         default_factory=dict, description="'<category> <rate> <country>' (e.g. 'S 21 NL') -> the package's tax rate id"
     )
     revenue: dict[LineKind, str] = Field(
-        default_factory=dict, description="ledger account id per kind of line; 'goods' is the default of the others"
+        default_factory=dict,
+        description="ledger account id per kind of line; 'goods' is the default of the others, except of 'gift_card'",
     )
     rounding: str | None = Field(default=None, description="ledger account id of the rounding line; default: goods")
+
+    def tax_rate(self, treatment: VatTreatment) -> str | None:
+        """Return the package's tax rate id; ``None``: ``tax_rates[tax_key(treatment)]`` must be filled."""
+        return self.tax_rates.get(tax_key(treatment)) or None
+
+    def ledger_account(self, kind: LineKind | None) -> str | None:
+        """Return the ledger account id for a kind of line (``None``: the rounding line).
+
+        A gift card never falls back on 'goods': what is owed to its holder is no revenue (VAT directive art. 30b).
+        """
+        if kind is LineKind.GIFT_CARD:
+            return self.revenue.get(kind) or None
+        own = self.rounding if kind is None else self.revenue.get(kind)
+        return own or self.revenue.get(LineKind.GOODS) or None
 
 
 class IntegrationSettings(Frozen):
