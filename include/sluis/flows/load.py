@@ -100,7 +100,8 @@ class _Run:
 
     def settle(self, decisions: Sequence[Decision], booker: Booker) -> None:
         """Bring a chunk to its end: booked or not, in the log, in the tally, and in or out of quarantine."""
-        self.tally += Tally.of([self._settle(decision, booker) for decision in decisions])
+        for decision in decisions:
+            self.tally.add(self._settle(decision, booker))
 
     def _settle(self, decision: Decision, booker: Booker) -> DocumentOutcome:
         invoice = decision.invoice if isinstance(decision, Prepared) else None

@@ -53,14 +53,14 @@ def close_run(
             code_version=__version__,
             shop_count=facts.shop_count,
             extracted=facts.documents,
-            tally=tally.to_dict(),
+            tally=tally.as_dict(),
         ),
         lines.digest(),
         watermark=watermark,
     )
     log.info(
         "proved extracted=%s documents, %s cents, shop's own count %s: %s",
-        facts.documents, dict(facts.cents), facts.shop_count, tally.to_dict(),
+        facts.documents, dict(facts.cents), facts.shop_count, tally.as_dict(),
     )  # fmt: skip
     log.info(
         "report sequence=%s hash=%s lines=%s previous=%s watermark=%s",
