@@ -266,6 +266,15 @@ def test_what_a_broken_read_is_called(vendor: Vendor, answer: Any, expected: typ
     assert len(vendor.seen) == (4 if expected is RetryLater else 1)
 
 
+def test_a_redirect_names_its_host_and_keeps_the_credential(vendor: Vendor) -> None:
+    vendor.answers = [json_answer({}, 301, {"Location": "https://elsewhere.example:444/x?key=CANARY"})]
+    with pytest.raises(NotConfigured, match="redirects to https://elsewhere.example,"):
+        make(vendor.url).session.get("/orders")
+    vendor.answers = [json_answer({}, 301, {"Location": "//[bad"})]
+    with pytest.raises(NotConfigured, match="it redirects, and"):
+        make(vendor.url).session.get("/orders")
+
+
 def test_an_answer_without_end_is_not_read(vendor: Vendor) -> None:
     vendor.answers = [raw_answer(b'["' + b"x" * 300_000 + b'"]')]
     with pytest.raises(Defect) as caught:

@@ -30,6 +30,7 @@ class Rejection:
     writes: bool
     retry_after: timedelta | None = None
     request_id: str | None = None
+    redirects_to: str | None = None  #: scheme and host of a redirect's target, never its path or query
 
     @property
     def text(self) -> str:
@@ -92,8 +93,9 @@ def _transient(rejection: Rejection) -> SluisError | None:
 
 def _permanent(rejection: Rejection) -> SluisError:
     if rejection.status < 400:
+        target = f" to {rejection.redirects_to}" if rejection.redirects_to else ""
         return NotConfigured(
-            f"{rejection.text}: it redirects, and credentials are not sent on; configure the final address",
+            f"{rejection.text}: it redirects{target}, and credentials are not sent on; configure the final address",
             code="redirected",
             remote_request_id=rejection.request_id,
         )

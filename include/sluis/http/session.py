@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -197,7 +198,15 @@ class VendorSession:
         if good:
             return Answer(status, headers, body, request_id)
         rejection = Rejection(
-            self._vendor, call.method, call.where, status, body, not call.reads, self._wait(headers), request_id
+            vendor=self._vendor,
+            method=call.method,
+            where=call.where,
+            status=status,
+            body=body,
+            writes=not call.reads,
+            retry_after=self._wait(headers),
+            request_id=request_id,
+            redirects_to=_target(call.url, headers.get("Location")),
         )
         return translate(rejection, self._on_error)
 
@@ -272,6 +281,17 @@ def _read(response: requests.Response, largest: int) -> bytes:
             raise BodyTooLarge
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def _target(url: str, location: str | None) -> str | None:
+    """Return scheme and host of a redirect; its path and query may hold what they were sent."""
+    if not location:
+        return None
+    try:
+        parts = urlsplit(urljoin(url, location))
+        return f"{parts.scheme}://{parts.hostname}" if parts.hostname else None
+    except ValueError:
+        return None
 
 
 def _either(headers: Mapping[str, str], name: str) -> int | None:
