@@ -10,9 +10,9 @@ import logging
 from datetime import UTC, datetime
 
 from sluis import __version__
+from sluis.core.rates import RULES_VERSION
 from sluis.core.run import RunFacts
 from sluis.core.summary import Tally
-from sluis.core.vat import RULES_VERSION
 from sluis.flows.context import RunRequest
 from sluis.flows.runlog import DocumentLog
 from sluis.flows.wiring import Session

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sluis import __version__
 from sluis.core.invoice import DocumentOutcome, Invoice, Result
-from sluis.core.vat import RULES_VERSION
+from sluis.core.rates import RULES_VERSION
 from sluis.flows.context import RunRequest
 from sluis.ports import Window
 from sluis.store.integrations import Integration
