@@ -44,7 +44,8 @@ class QuarantineTotal(Frozen):
 
 
 _COLUMNS = """merchant_code as merchant, integration_code as integration, kind, document_key, shop_order_id,
-    order_number, reason, field, currency, total_cents, first_seen, last_seen, attempts, offered_at, closed_at, closed_as"""
+    order_number, reason, field, currency, total_cents, first_seen, last_seen, attempts, offered_at, closed_at,
+    closed_as"""
 _OPEN = """ where merchant_code = %(merchant)s and integration_code = %(integration)s and closed_at is null"""
 
 

@@ -183,10 +183,10 @@ def report_hash(report: RunReport) -> str:
 
 _INSERT = """insert into sluis.run_report (merchant_code, integration_code, sequence, dag_run_id, try_number, run_type,
     started_at, ended_at, window_start, window_end, settings_version, rules_version, code_version, shop_count,
-    extracted, tally, lines_hash, previous_hash, hash) values (%(merchant)s, %(integration)s, %(sequence)s, %(dag_run_id)s,
-    %(try_number)s, %(run_type)s, %(started_at)s, %(ended_at)s, %(window_start)s, %(window_end)s, %(settings_version)s,
-    %(rules_version)s, %(code_version)s, %(shop_count)s, %(extracted)s, %(tally)s, decode(%(lines_hash)s, 'hex'),
-    decode(%(previous_hash)s, 'hex'), decode(%(hash)s, 'hex'))"""
+    extracted, tally, lines_hash, previous_hash, hash) values (%(merchant)s, %(integration)s, %(sequence)s,
+    %(dag_run_id)s, %(try_number)s, %(run_type)s, %(started_at)s, %(ended_at)s, %(window_start)s, %(window_end)s,
+    %(settings_version)s, %(rules_version)s, %(code_version)s, %(shop_count)s, %(extracted)s, %(tally)s,
+    decode(%(lines_hash)s, 'hex'), decode(%(previous_hash)s, 'hex'), decode(%(hash)s, 'hex'))"""
 
 
 def _moment(value: datetime) -> str:
