@@ -262,8 +262,15 @@ class _Call:
         self.reads = method in _READS
 
 
+class _Session(requests.Session):
+    """A session that knows no redirects: even unfollowed, requests would read their body and parse their target."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
 def _requests_session(auth: AuthBase | tuple[str, str] | None, headers: Mapping[str, str]) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.auth = auth
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a call carries its credential, nothing else
