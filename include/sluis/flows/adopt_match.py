@@ -1,0 +1,96 @@
+"""Which document of the shop is which of the books: same reference and total, dates near. Pure; nothing is guessed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from enum import StrEnum
+
+from sluis.core.frozen import Frozen
+from sluis.core.invoice import DocumentKind
+from sluis.core.money import cents
+from sluis.ports import Booked
+
+#: How far the dates of one document may lie apart in shop and books.
+NEAR = timedelta(days=5)
+
+
+class Link(StrEnum):
+    """What became of a document of the shop, or of the books."""
+
+    LINKED = "linked"  #: stands in the books and is linked now
+    ALREADY_LINKED = "already_linked"  #: was booked or linked before
+    DIFFERENT = "different"  #: same reference, but another total, currency or date
+    AMBIGUOUS = "ambiguous"  #: several candidates, in the shop or in the books
+    CONFLICT = "conflict"  #: the store has this reference, or this document, for something else
+    NOT_IN_BOOKS = "not_in_books"  #: in the shop only: going live books it
+    NOT_BOOKABLE = "not_bookable"  #: in the shop only, and not to be booked (status, start date, waiting for a person)
+    NOT_IN_SHOP = "not_in_shop"  #: in the books only
+
+
+class Candidate(Frozen):
+    """A document of the shop as it is looked for in the books. Cents signed: a credit note is below zero."""
+
+    kind: DocumentKind
+    document_key: bytes
+    order_number: str
+    references: tuple[str, ...]  #: with the integration's prefix, and without it
+    total_cents: int
+    vat_cents: int
+    currency: str
+    issue_date: date
+    fingerprint: bytes | None  #: ``None``: the core makes no invoice of it (``reason`` says why)
+    bookable: bool  #: a run would book it as things stand
+    reason: str | None = None
+
+
+class Match(Frozen):
+    """A candidate with what was found of it. ``what``: a code, where something is odd."""
+
+    candidate: Candidate
+    link: Link
+    booked: Booked | None = None
+    what: str | None = None
+
+
+def match(candidates: Sequence[Candidate], books: Sequence[Booked]) -> list[Match]:
+    """Return one match per candidate, in their order. ``LINKED`` here says: may be linked."""
+    by_reference: dict[str, list[Booked]] = defaultdict(list)
+    for booked in books:
+        by_reference[booked.reference].append(booked)
+    called = Counter(reference for candidate in candidates for reference in set(candidate.references))
+    matches = [_match(candidate, by_reference, called) for candidate in candidates]
+    taken = Counter(m.booked.external_id for m in matches if m.link is Link.LINKED and m.booked is not None)
+    return list(_only_once(matches, taken))
+
+
+def _match(candidate: Candidate, books: dict[str, list[Booked]], called: Counter[str]) -> Match:
+    found = [booked for reference in candidate.references for booked in books.get(reference, ())]
+    if not found:
+        return Match(candidate=candidate, link=Link.NOT_IN_BOOKS if candidate.bookable else Link.NOT_BOOKABLE)
+    if any(called[reference] > 1 and reference in books for reference in candidate.references):
+        return Match(candidate=candidate, link=Link.AMBIGUOUS, booked=found[0], what="number_repeats_in_shop")
+    same = [booked for booked in found if _difference(candidate, booked) is None]
+    if len(same) > 1:
+        return Match(candidate=candidate, link=Link.AMBIGUOUS, booked=same[0], what="twice_in_books")
+    if not same:
+        return Match(candidate=candidate, link=Link.DIFFERENT, booked=found[0], what=_difference(candidate, found[0]))
+    return Match(candidate=candidate, link=Link.LINKED, booked=same[0], what=candidate.reason)
+
+
+def _difference(candidate: Candidate, booked: Booked) -> str | None:
+    if booked.currency != candidate.currency:
+        return "currency"
+    if cents(booked.total_with_vat) != candidate.total_cents:
+        return "total"
+    return "date" if abs(booked.issue_date - candidate.issue_date) > NEAR else None
+
+
+def _only_once(matches: Sequence[Match], taken: Counter[str]) -> Iterator[Match]:
+    """One document of the books answers to one of the shop, or to none."""
+    for found in matches:
+        if found.link is Link.LINKED and found.booked is not None and taken[found.booked.external_id] > 1:
+            yield found.model_copy(update={"link": Link.AMBIGUOUS, "what": "number_repeats_in_shop"})
+        else:
+            yield found

@@ -1,0 +1,122 @@
+"""Ask both sides, hold the settings against their answers, and say what is missing before the first order moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from functools import partial
+from typing import TypeVar
+
+from sluis.accounting.proposals import Proposed, propose_mapping
+from sluis.core.frozen import Frozen
+from sluis.core.order import LineKind
+from sluis.core.settings import Mapping, tax_key
+from sluis.errors import NotConfigured, SluisError
+from sluis.flows import check_rules as rules
+from sluis.flows.check_rules import Finding, Needed
+from sluis.flows.wiring import Session
+from sluis.ports import PackageFacts, ShopFacts
+
+T = TypeVar("T")
+#: What any shop may sell; a shop that sells gift cards names their account by hand.
+_KINDS = (LineKind.GOODS, LineKind.SHIPPING, LineKind.FEE)
+
+
+class CheckResult(Frozen):
+    """What was found. ``proposal`` fills what the mapping lacks, from the package's own rates and accounts."""
+
+    merchant: str
+    integration: str
+    settings_version: int
+    findings: tuple[Finding, ...]
+    proposal: Proposed  #: ``found`` fills what is empty; what is ambiguous is listed with its candidates
+
+    @property
+    def missing(self) -> tuple[Finding, ...]:
+        """What keeps the integration from going live."""
+        return tuple(finding for finding in self.findings if finding.level == "missing")
+
+
+class Applied(Frozen):
+    """A proposed mapping that was written into the settings. ``filled``: the settings that were empty."""
+
+    filled: tuple[str, ...]
+    settings_version: int
+
+
+def check(session: Session, *, today: date | None = None) -> CheckResult:
+    """Look at everything that must be right before the first order moves. Never raises for what a vendor says.
+
+    A side that does not answer is a finding, and what needs its answer is not judged.
+    """
+    settings = session.integration.settings
+    on = today or datetime.now(settings.zone).date()
+    findings: list[Finding] = []
+    shop = _asked(partial(_shop_facts, session), "shop", findings)
+    package = _asked(partial(_package_facts, session), "package", findings)
+    findings += rules.date_findings(settings, on)
+    needs: list[Needed] = []
+    if shop is not None:
+        findings += rules.shop_findings(settings, shop)
+        needs = list(_needs(session, shop, on, findings))
+    if package is not None:
+        findings += rules.package_findings(settings, package)
+    findings += rules.mapping_findings(settings, needs, package)
+    others = session.integrations.all()
+    findings += rules.reference_findings(session.integration, others)
+    if shop is not None:
+        findings += rules.filter_findings(session.integration, others, shop)
+    return CheckResult(
+        merchant=session.integration.merchant,
+        integration=session.integration.code,
+        settings_version=session.integration.settings_version,
+        findings=tuple(findings),
+        proposal=_proposed(settings.mapping, needs, package),
+    )
+
+
+def apply_mapping(session: Session, proposal: Proposed) -> Applied:
+    """Write the unambiguous part of a proposal into the settings; what a person filled is left as it is.
+
+    Raises ``NotConfigured("nothing_to_apply")`` when no proposal has a single answer.
+    """
+    filled = tuple(item.setting for item in proposal.proposals if item.outcome == "found")
+    if not filled:
+        raise NotConfigured("no empty setting has a single answer: nothing was written", code="nothing_to_apply")
+    integration = session.integration
+    version = session.integrations.update_settings(
+        integration.merchant,
+        integration.code,
+        integration.settings.model_copy(update={"mapping": proposal.mapping}),
+    )
+    return Applied(filled=filled, settings_version=version)
+
+
+def _proposed(present: Mapping, needs: list[Needed], facts: PackageFacts | None) -> Proposed:
+    if facts is None:
+        return Proposed(mapping=present, proposals=())
+    return propose_mapping(facts, [tax_key(need.treatment) for need in needs], kinds=_KINDS, present=present)
+
+
+def _needs(session: Session, facts: ShopFacts, on: date, findings: list[Finding]) -> Iterator[Needed]:
+    for need in rules.needed(session.integration.settings, facts, on):
+        if isinstance(need, Finding):
+            findings.append(need)
+        else:
+            yield need
+
+
+def _shop_facts(session: Session) -> ShopFacts:
+    return session.shop.check()
+
+
+def _package_facts(session: Session) -> PackageFacts:
+    return session.package.check()
+
+
+def _asked(ask: Callable[[], T], side: str, findings: list[Finding]) -> T | None:
+    try:
+        return ask()
+    except SluisError as error:
+        findings.append(Finding(level="missing", code=error.code, message=f"{side}: {error.args[0]}"))
+        return None

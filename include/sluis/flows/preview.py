@@ -1,0 +1,182 @@
+"""What would be booked for a period, with totals per VAT rate. Reads shop and store, writes nothing anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+from sluis.core import reasons
+from sluis.core.frozen import Frozen
+from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Invoice, Prepared, Result
+from sluis.core.invoicing import prepare, unreadable
+from sluis.core.money import ZERO, Amount, Number
+from sluis.core.order import Order, Unreadable
+from sluis.errors import NotConfigured, Reconnect
+from sluis.flows.tally import OutcomeTotal, Tally, days
+from sluis.flows.wiring import Session
+from sluis.ports import AccountingConnector
+from sluis.store.bookings import BookingState
+
+
+class PreviewLine(Frozen):
+    """One document and what would become of it. Amounts signed: a credit note is below zero."""
+
+    kind: DocumentKind
+    order_number: str
+    result: Result  #: ``booked`` means: would be booked
+    reason: str | None
+    field: str | None
+    reference: str | None
+    issue_date: date | None
+    currency: str
+    total: Amount
+    vat: Amount
+    rule: str | None
+    warnings: tuple[str, ...]
+
+
+class VatTotal(Frozen):
+    """What would be booked under one VAT category, rate (percent) and country. Amounts signed, in ``currency``."""
+
+    category: str
+    rate: Number
+    country: str
+    currency: str
+    documents: int
+    taxable_amount: Amount
+    vat_amount: Amount
+
+
+class Preview(Frozen):
+    """A period, both days included, in the shop's time zone."""
+
+    merchant: str
+    integration: str
+    start: date
+    end: date
+    settings_version: int
+    orders: int  #: that the shop showed
+    outcomes: tuple[OutcomeTotal, ...]  #: ``booked`` means: would be booked
+    vat: tuple[VatTotal, ...]
+    missing: tuple[str, ...]  #: settings that must be filled first
+    mapping_checked: bool  #: ``False``: the package is not connected, so nothing is known of the mapping
+    lines: tuple[PreviewLine, ...]
+
+
+def preview(session: Session, start: date, end: date) -> Preview:
+    """Show what would become of the orders dated from ``start`` to ``end``; raises what the shop connector raises."""
+    making = _Making(session)
+    for page in session.shop.read(days(start, end, session.integration.settings), by="dated"):
+        making.page(page.documents)
+    return Preview(
+        merchant=session.integration.merchant,
+        integration=session.integration.code,
+        start=start,
+        end=end,
+        settings_version=session.integration.settings_version,
+        orders=making.orders,
+        outcomes=making.tally.totals(),
+        vat=making.vat_totals(),
+        missing=tuple(sorted(making.missing)),
+        mapping_checked=making.package is not None,
+        lines=tuple(making.lines),
+    )
+
+
+class _Making:
+    """Gathers a preview page by page; keeps lines and sums, no order."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.settings = session.integration.settings
+        self.package = _package(session)
+        self.orders = 0
+        self.tally = Tally()
+        self.missing: set[str] = set()
+        self.lines: list[PreviewLine] = []
+        self._references: set[str] = set()
+        self._vat: dict[tuple[str, Decimal, str, str], tuple[int, Decimal, Decimal]] = {}
+
+    def page(self, documents: Sequence[Order | Unreadable]) -> None:
+        """Judge the documents of one page, with one look at the bookings for all of them."""
+        decisions = [
+            decision
+            for document in documents
+            for decision in (
+                prepare(document, self.settings) if isinstance(document, Order) else [unreadable(document)]
+            )
+        ]
+        self.orders += sum(isinstance(d, Order) or d.refund_id is None for d in documents)
+        booked = self._booked([d.invoice for d in decisions if isinstance(d, Prepared)])
+        for decision in decisions:
+            if isinstance(decision, Prepared):
+                self._invoice(decision.invoice, booked)
+            else:
+                self._outcome(decision)
+
+    def _decided(self, document: Order | Unreadable) -> Sequence[Decision]:
+        return prepare(document, self.settings) if isinstance(document, Order) else [unreadable(document)]
+
+    def vat_totals(self) -> tuple[VatTotal, ...]:
+        """Return the sums per VAT category, rate and country, the highest rate first."""
+        keys = sorted(self._vat, key=lambda k: (k[3], k[2], k[0], -k[1]))
+        return tuple(
+            VatTotal(
+                category=key[0], rate=key[1], country=key[2], currency=key[3],
+                documents=self._vat[key][0], taxable_amount=self._vat[key][1], vat_amount=self._vat[key][2],
+            )
+            for key in keys
+        )  # fmt: skip
+
+    def _booked(self, invoices: Sequence[Invoice]) -> set[tuple[DocumentKind, str]]:
+        code, names = self.session.integration.code, self.session.pseudonyms
+        keys = {(i.kind, names.document_key(code, i.kind, i.document_id)): (i.kind, i.document_id) for i in invoices}
+        rows = self.session.bookings.latest(sorted(keys)) if keys else {}
+        return {keys[key] for key, row in rows.items() if row.state is BookingState.BOOKED}
+
+    def _invoice(self, invoice: Invoice, booked: set[tuple[DocumentKind, str]]) -> None:
+        result, reason, field = Result.BOOKED, None, None
+        if (invoice.kind, invoice.document_id) in booked:
+            result = Result.ALREADY_BOOKED
+        elif invoice.invoice_number in self._references:
+            result, reason, field = Result.QUARANTINED, reasons.DUPLICATE_NUMBER, "number"
+        elif (setting := self.package.missing(invoice) if self.package else None) is not None:
+            self.missing.add(setting)
+            result, reason, field = Result.QUARANTINED, reasons.MAPPING_MISSING, setting
+        self._references.add(invoice.invoice_number)
+        if result is Result.BOOKED:
+            self._add_vat(invoice)
+        sign = invoice.kind.sign
+        self._line(
+            PreviewLine(
+                kind=invoice.kind, order_number=invoice.order_number, result=result, reason=reason, field=field,
+                reference=invoice.invoice_number, issue_date=invoice.issue_date, currency=invoice.currency,
+                total=sign * invoice.total_with_vat, vat=sign * invoice.total_vat, rule=invoice.rule,
+                warnings=invoice.warnings,
+            )
+        )  # fmt: skip
+
+    def _outcome(self, outcome: DocumentOutcome) -> None:
+        names = set(PreviewLine.model_fields)
+        self._line(PreviewLine(**{name: value for name, value in outcome if name in names}))
+
+    def _line(self, line: PreviewLine) -> None:
+        self.lines.append(line)
+        self.tally.add(line.result, line.reason, line.currency, line.total)
+
+    def _add_vat(self, invoice: Invoice) -> None:
+        sign = invoice.kind.sign
+        for part in invoice.vat_breakdown:
+            treatment = part.treatment
+            key = (treatment.category.value, treatment.rate, treatment.country, invoice.currency)
+            count, taxable, vat = self._vat.get(key, (0, ZERO, ZERO))
+            self._vat[key] = (count + 1, taxable + sign * part.taxable_amount, vat + sign * part.vat_amount)
+
+
+def _package(session: Session) -> AccountingConnector | None:
+    """The package, ``None`` while it is not connected: a preview needs the shop alone."""
+    try:
+        return session.package
+    except (Reconnect, NotConfigured):
+        return None
