@@ -129,7 +129,7 @@ REFUND_MISSING = _quarantined(
 )
 REFUND_OF_UNBOOKED_ORDER = _quarantined(
     "refund_of_unbooked_order",
-    "sluis did not book the order this refund belongs to; book the credit note where the invoice stands.",
+    "The order this refund belongs to was not booked by sluis; book the credit note where the invoice stands.",
 )
 
 # ---------------------------------------------------------------------------------------------- quarantined: VAT
@@ -178,7 +178,8 @@ VAT_VOUCHER_NOT_SUPPORTED = _quarantined(
     "vat_voucher_not_supported", "A gift card was sold; book it by hand on the account of gift cards for now."
 )
 VAT_HOME_NOT_SUPPORTED = _quarantined(
-    "vat_home_not_supported", "sluis has no VAT rates yet of the country the merchant sells from; book it by hand."
+    "vat_home_not_supported",
+    "The VAT rates of the country the merchant sells from are not in the table yet; book it by hand.",
 )
 VAT_AMOUNT_DIFFERS = _quarantined(
     "vat_amount_differs",
