@@ -1,0 +1,184 @@
+"""What the task role may see and do: its own merchant's rows, and no way around that."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from sluis.core.invoice import DocumentKind
+from sluis.errors import Defect, NotConfigured, RetryLater
+from sluis.store.bookings import Bookings
+from sluis.store.credentials import Credentials
+from sluis.store.database import connect, owner_connection, task_connection
+from sluis.store.debtors import DebtorLinks
+from sluis.store.integrations import Integrations
+from sluis.store.merchants import Merchants
+from sluis.store.quarantine import Quarantine
+from sluis.store.server import LocalServer
+from sluis.transit.store import Transit
+from tests.conftest import Database
+from tests.store.helpers import add_integration, claim, key
+
+pytestmark = pytest.mark.postgres
+GUARDED = (
+    "merchant", "integration", "credential", "booking", "debtor_link", "quarantine", "run_report", "transit_chunk",
+)  # fmt: skip
+
+
+@pytest.fixture
+def two_merchants(database: Database) -> tuple[str, str]:
+    """Two merchants with a row in every table that can have one."""
+    codes = []
+    for administration in ("moneybird/1", "moneybird/2"):
+        integration = add_integration(database, administration=administration)
+        with database.owner() as conn:
+            Credentials(conn, database.keyring).put(integration.merchant, integration.code, "shop", {"key": "k"})
+        with database.task(integration.merchant) as conn:
+            claim(Bookings(conn, integration), 1)
+            DebtorLinks(conn, integration).put("customer", "77")
+            Quarantine(conn, integration).put(
+                kind=DocumentKind.INVOICE, document_key=key(1), shop_order_id="1", order_number="1", reason="unpaid"
+            )
+            Transit(conn, integration.merchant, database.keyring).seal("b", "orders", 0)
+        codes.append(integration.merchant)
+    return codes[0], codes[1]
+
+
+def _visible(conn: psycopg.Connection[tuple[object, ...]], table: str) -> set[object]:
+    column = "code" if table == "merchant" else "merchant_code"
+    query = sql.SQL("select {} from sluis.{}").format(sql.Identifier(column), sql.Identifier(table))
+    return {r[0] for r in conn.execute(query)}
+
+
+@pytest.mark.parametrize("table", GUARDED)
+def test_a_task_sees_its_merchant_only_and_without_one_nothing(
+    database: Database, two_merchants: tuple[str, str], table: str
+) -> None:
+    mine, _ = two_merchants
+    expected = set() if table == "run_report" else {mine}
+    with database.task(mine) as conn:
+        assert _visible(conn, table) == expected
+        conn.execute("reset sluis.merchant")  # goes back to the connection's own option
+        assert _visible(conn, table) == expected
+    with database.task(None) as conn:
+        assert _visible(conn, table) == set()
+
+
+def test_a_task_can_neither_write_nor_change_nor_delete_anothers_rows(
+    database: Database, two_merchants: tuple[str, str]
+) -> None:
+    mine, other = two_merchants
+    with database.owner() as owner:
+        theirs = Integrations(owner).all(other)[0]
+    with database.task(mine) as conn:
+        for write in (
+            lambda: claim(Bookings(conn, theirs), 2),
+            lambda: DebtorLinks(conn, theirs).put("new", "1"),
+            lambda: Transit(conn, other, database.keyring).seal("b2", "orders", 0),
+        ):
+            with pytest.raises(Defect, match="42501"):
+                write()
+        assert conn.execute("update sluis.booking set attempts = 99 where merchant_code = %s", [other]).rowcount == 0
+        assert conn.execute("delete from sluis.booking where merchant_code = %s", [other]).rowcount == 0
+        assert Transit(conn, other, database.keyring).shred("b") == 0
+        with pytest.raises(Defect, match="42501"):
+            conn.execute("update sluis.booking set merchant_code = %s", [other])
+        with pytest.raises(NotConfigured):
+            Integrations(conn).get(other, theirs.code)
+    with database.owner() as owner:
+        assert owner.execute("select sum(attempts), count(*) from sluis.booking").fetchone() == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "set row_security = off; select * from sluis.booking",
+        "alter table sluis.booking disable row level security",
+        "drop policy own_merchant on sluis.booking",
+        "create policy open on sluis.booking using (true)",
+        "set role sluis_owner",
+        "set session authorization sluis_owner",
+        "alter role sluis_task bypassrls",
+        "truncate sluis.transit_chunk",
+        "select name from sluis.merchant",
+        "update sluis.integration set settings = '{}'",
+        "update sluis.run_report set extracted = 0",
+        "delete from sluis.run_report",
+        "insert into sluis.merchant values ('mzzzz')",
+        "delete from sluis.credential",
+        "select * from sluis.alembic_version",
+        "create table sluis.mine ()",
+        "create table public.mine ()",
+    ],
+)
+def test_the_task_role_cannot_lift_the_guard_or_take_what_it_does_not_need(
+    database: Database, two_merchants: tuple[str, str], statement: str
+) -> None:
+    with database.task(two_merchants[0]) as conn, pytest.raises(Defect, match="42501"):
+        conn.execute(statement)
+
+
+def test_the_registry_function_gives_codes_and_schedules_of_all_and_nothing_else(
+    database: Database, two_merchants: tuple[str, str]
+) -> None:
+    with database.task(None) as conn:
+        active = Integrations.active(conn)
+        columns = [c.name for c in conn.execute("select * from sluis.active_integrations()").description or ()]
+    assert {i.merchant for i in active} == set(two_merchants)
+    assert columns == ["merchant", "code", "shop", "package", "state", "interval_minutes", "timezone"]
+
+
+def test_a_role_that_may_bypass_the_guard_is_refused(database: Database, postgres: LocalServer) -> None:
+    from sluis.store.migrate import upgrade
+    from sluis.store.server import SUPERUSER
+
+    with psycopg.connect(postgres.dsn("postgres", SUPERUSER), autocommit=True) as admin:
+        admin.execute("alter role sluis_task bypassrls")
+        try:
+            with pytest.raises(NotConfigured, match="bypass row-level security"):
+                upgrade(database.owner_dsn)
+        finally:
+            admin.execute("alter role sluis_task nobypassrls")
+
+
+def test_errors_of_the_database_show_no_value(database: Database) -> None:
+    with database.owner() as conn:
+        Merchants(conn).add("Canary Merchant", database.keyring)
+        for statement in (
+            "insert into sluis.merchant (code, name, hash_key_wrapped, key_id) values ('CANARY', 'x', '', '')",
+            "insert into sluis.merchant select * from sluis.merchant where name = 'Canary Merchant'",
+            "select 'canary'::int",
+        ):
+            with pytest.raises(Defect) as caught:
+                conn.execute(statement)
+            assert "canary" not in repr(caught.value).lower() + str(caught.value).lower()
+            assert caught.value.__cause__ is None
+            assert caught.value.__suppress_context__
+    assert "SQLSTATE 22P02" in str(caught.value)
+
+
+def test_a_connection_that_dies_says_that_the_database_is_away(database: Database) -> None:
+    with database.owner() as victim, database.owner() as other:
+        pid = victim.info.backend_pid
+        other.execute("select pg_terminate_backend(%s)", [pid])
+        with pytest.raises(RetryLater) as caught:
+            victim.execute("select 1")
+    assert caught.value.code == "database_away"
+
+
+def test_the_environment_names_the_store(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    merchant = add_integration(database).merchant
+    with owner_connection() as owner, task_connection(merchant) as task:
+        assert owner.execute("select current_user").fetchone() == ("sluis_owner",)
+        assert task.execute("select current_user, current_setting('sluis.merchant')").fetchone() == (
+            "sluis_task",
+            merchant,
+        )
+    with pytest.raises(Defect, match="letters and digits"):
+        task_connection("x -c sluis.merchant=other")
+    monkeypatch.delenv("SLUIS_TASK_DATABASE_URL")
+    with pytest.raises(NotConfigured, match="SLUIS_TASK_DATABASE_URL is not set"):
+        task_connection(merchant)
+    with pytest.raises(NotConfigured, match="not a PostgreSQL connection string"):
+        connect("nonsense")
