@@ -265,7 +265,7 @@ class _Call:
 class _Session(requests.Session):
     """A session that knows no redirects: even unfollowed, requests would read their body and parse their target."""
 
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests' own signature
         return None
 
 
