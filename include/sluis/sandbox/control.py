@@ -1,0 +1,165 @@
+"""The control API: faults, changes in the shop, a fresh start, counts. For this machine only, with a token."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import Field
+from fastapi import APIRouter, Body, Depends, HTTPException, Request
+
+from sluis.core.frozen import Frozen, Moment
+from sluis.core.money import Amount
+from sluis.errors import SluisError
+from sluis.sandbox.drafting import make_refund
+from sluis.sandbox.faults import Fault
+from sluis.sandbox.ledger import Invalid
+from sluis.sandbox.orderbook import Json
+from sluis.sandbox.orders import Generator
+from sluis.sandbox.state import Shop, State
+
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
+
+class NewOrders(Frozen):
+    """Orders to add: so many invented ones, or WooCommerce's own JSON."""
+
+    generate: int = 0
+    orders: tuple[dict[str, Any], ...] = ()
+
+
+class Change(Frozen):
+    """Fields of an order to change; ``touch`` raises ``date_modified`` to ``at`` or to now."""
+
+    set: dict[str, Any] = Field(default_factory=dict)
+    touch: bool = True
+    at: Moment | None = None
+
+
+class NewRefund(Frozen):
+    """A refund by line (line id -> quantity) or of an amount."""
+
+    lines: dict[int, int] | None = None
+    amount: Amount | None = None
+    shipping: bool = False
+    reason: str = ""
+    at: Moment | None = None
+
+
+class Limit(Frozen):
+    """Calls per token and five minutes; ``None``: no limit."""
+
+    limit: int | None = None
+
+
+def router(state: State) -> APIRouter:
+    """Return the routes below ``/_sandbox``."""
+
+    def guard(request: Request) -> None:
+        if request.client is None or request.client.host not in LOOPBACK:
+            raise HTTPException(403, "the sandbox is controlled from this machine only")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), state.config.control_token.encode()):
+            raise HTTPException(401, "the control token is missing or wrong")
+
+    routes = APIRouter(prefix="/_sandbox", dependencies=[Depends(guard)])
+
+    def shop_of(code: str) -> Shop:
+        if code not in state.shops:
+            raise HTTPException(404, "no such shop")
+        return state.shops[code]
+
+    @routes.get("/stats")
+    async def stats() -> dict[str, Any]:
+        return state.stats()
+
+    @routes.post("/reset")
+    async def reset() -> dict[str, Any]:
+        state.reset()
+        return state.stats()
+
+    @routes.post("/faults", status_code=201)
+    async def add_fault(fault: Annotated[Fault, Body()]) -> dict[str, int]:
+        state.faults.add(fault)
+        return {"faults_left": state.faults.left()}
+
+    @routes.delete("/faults")
+    async def clear_faults() -> dict[str, int]:
+        state.faults.clear()
+        return {"faults_left": 0}
+
+    @routes.put("/limit")
+    async def set_limit(limit: Annotated[Limit, Body()]) -> Limit:
+        state.limiter.limit = limit.limit
+        state.limiter.windows.clear()
+        return limit
+
+    @routes.post("/shops/{code}/orders", status_code=201)
+    async def add_orders(code: str, new: Annotated[NewOrders, Body()]) -> dict[str, list[int]]:
+        return {"ids": add_to(shop_of(code), state, new)}
+
+    @routes.patch("/shops/{code}/orders/{order_id}")
+    async def change_order(code: str, order_id: int, change: Annotated[Change, Body()]) -> Json:
+        shop = shop_of(code)
+        if order_id not in shop.book.orders:
+            raise HTTPException(404, "no such order")
+        at: datetime | None = (change.at or state.clock()) if change.touch else None
+        return shop.book.change(order_id, change.set, at=at).raw
+
+    @routes.delete("/shops/{code}/orders/{order_id}", status_code=204)
+    async def delete_order(code: str, order_id: int) -> None:
+        shop = shop_of(code)
+        if order_id not in shop.book.orders:
+            raise HTTPException(404, "no such order")
+        shop.book.delete(order_id)
+
+    @routes.post("/shops/{code}/orders/{order_id}/refunds", status_code=201)
+    async def refund_order(code: str, order_id: int, new: Annotated[NewRefund, Body()]) -> Json:
+        book = shop_of(code).book
+        if order_id not in book.orders:
+            raise HTTPException(404, "no such order")
+        try:
+            amount = None if new.amount is None else Decimal(new.amount)
+            refund = make_refund(
+                book,
+                book.orders[order_id].raw,
+                new.at or state.clock(),
+                lines=new.lines,
+                amount=amount,
+                shipping=new.shipping,
+                reason=new.reason,
+            )
+        except SluisError as error:
+            raise HTTPException(422, str(error)) from None
+        return book.put_refund(order_id, refund).raw
+
+    @routes.post("/books/{administration}/contacts", status_code=201)
+    async def add_contact(administration: str, contact: Annotated[dict[str, Any], Body()]) -> Json:
+        return _in_books(state, administration, "contact", contact)
+
+    @routes.post("/books/{administration}/external_sales_invoices", status_code=201)
+    async def add_invoice(administration: str, invoice: Annotated[dict[str, Any], Body()]) -> Json:
+        return _in_books(state, administration, "invoice", invoice)
+
+    return routes
+
+
+def _in_books(state: State, administration: str, what: str, given: Json) -> Json:
+    """Book by hand, as a bookkeeper or a former connector did: no call is counted."""
+    if administration not in state.books:
+        raise HTTPException(404, "no such administration")
+    ledger = state.books[administration]
+    try:
+        return ledger.create_contact(given) if what == "contact" else ledger.create_invoice(given)
+    except Invalid as invalid:
+        raise HTTPException(invalid.status, invalid.body) from None
+
+
+def add_to(shop: Shop, state: State, new: NewOrders) -> list[int]:
+    """Add orders to a shop and return their ids; generated ones are dated as of this moment, processing and paid."""
+    ids = [shop.book.put(raw).id for raw in new.orders]
+    generator = Generator(shop.config, (state.config.seed, len(shop.book.orders)), state.clock())
+    ids += [generator.fresh(shop.book).id for _ in range(new.generate)]
+    return ids
