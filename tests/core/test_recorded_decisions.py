@@ -16,19 +16,23 @@ from typing import Any
 import pytest
 import yaml
 
-from sluis.core.invoice import Decision, DocumentKind, Invoice, Prepared
-from sluis.core.invoicing import prepare
+from sluis.core.invoice import Decision, DocumentKind, Invoice, Prepared, Result
+from sluis.core.invoicing import outcome, prepare
 from sluis.core.money import CENT
 from sluis.core.order import Order
 from sluis.core.settings import IntegrationSettings
 from sluis.core.summary import Tally, extracted
+from sluis.shops.woocommerce.mapping import to_order
+from sluis.shops.woocommerce.settings import WooCommerceSettings
 from tests.core import golden
 from tests.shared import shared_path, shared_root
 
-pytestmark = pytest.mark.shared
-pytest.importorskip("sluis.shops.woocommerce.mapping")
-
 RECORDINGS = "recordings/woocommerce-10.0.2"
+ABSENT = not (shared_root() / RECORDINGS / "cases.yaml").exists()
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.skipif(ABSENT, reason=f"needs shared/{RECORDINGS}, which is not on this machine"),
+]
 REVIEWED = Path(__file__).parent / "recorded_outcomes.yaml"
 SETTINGS = IntegrationSettings(start_date=date(2020, 1, 1))
 TODAY = date(2026, 11, 23)
@@ -38,7 +42,7 @@ NET_SPLIT_UNKNOWN = {"fee-discount-negative-two"}
 
 def cases() -> list[dict[str, Any]]:
     path = shared_root() / RECORDINGS / "cases.yaml"
-    return list(yaml.safe_load(path.read_text(encoding="utf-8"))["cases"]) if path.exists() else []
+    return [] if ABSENT else list(yaml.safe_load(path.read_text(encoding="utf-8"))["cases"])
 
 
 def variants() -> Iterator[tuple[str, dict[str, Any], str, dict[str, Any]]]:
@@ -63,8 +67,6 @@ def body(file: str) -> Any:
 
 
 def order_of(case: dict[str, Any], file: str) -> Order:
-    from sluis.shops.woocommerce.mapping import to_order
-    from sluis.shops.woocommerce.settings import WooCommerceSettings
 
     names = [] if file.endswith("-before-edit.json") else [f for f in case["files"] if f.startswith("refunds-")]
     refunds = [refund for name in names for refund in body(name)]
@@ -126,17 +128,13 @@ def test_what_is_booked_is_what_was_charged(
             assert_booked_as(decision.invoice, given_back[str(decision.invoice.total_with_vat)])
 
 
-@pytest.mark.skipif(not cases(), reason=f"needs shared/{RECORDINGS}, which is not on this machine")
 def test_every_outcome_is_as_reviewed() -> None:
     found = {name: [_line(d) for d in decisions_of(case, file)] for name, case, file, _ in variants()}
     assert found == golden.read(REVIEWED)
 
 
-@pytest.mark.skipif(not cases(), reason=f"needs shared/{RECORDINGS}, which is not on this machine")
 def test_nothing_recorded_is_lost() -> None:
     """Documents and cents of all recorded orders, booked or not, are those of the shop."""
-    from sluis.core.invoice import Result
-    from sluis.core.invoicing import outcome
 
     orders = [order_of(case, file) for _, case, file, _ in variants()]
     tally = Tally()
