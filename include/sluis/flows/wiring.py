@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sluis import accounting, shops
 from sluis.core.frozen import Frozen
 from sluis.errors import NotConfigured, Reconnect
-from sluis.ports import AccountingConnector, Connectable, Limiter, ShopConnector
+from sluis.ports import AccountingConnector, Connectable, ShopConnector
 from sluis.privacy.keyring import Keyring
 from sluis.privacy.pseudonyms import Pseudonyms
 from sluis.store.bookings import Bookings
@@ -78,8 +78,8 @@ class Session:
         return Transit(self.conn, self.integration.merchant, self.keyring)
 
     @cached_property
-    def limiter(self) -> Limiter:
-        """The limiter that all processes share."""
+    def limiter(self) -> StoreLimiter:
+        """The limiter that all processes share, on a connection of its own."""
         return StoreLimiter(self.connect)
 
     @cached_property
@@ -97,6 +97,11 @@ class Session:
     def connect(self) -> Connection:
         """Open a further connection with the same rights (locks and the limiter need one of their own)."""
         return task_connection(self.integration.merchant) if self.role == "task" else owner_connection()
+
+    def close(self) -> None:
+        """Close what the session opened beside its connection."""
+        if "limiter" in self.__dict__:
+            self.limiter.close()
 
     def _connect(self, plugin: Connectable, side: Literal["shop", "package"], settings: dict[str, Any]) -> object:
         where = (self.integration.merchant, self.integration.code)
@@ -125,4 +130,8 @@ def open_session(merchant: str, integration: str, *, role: Role = "owner") -> It
     """
     keyring = Keyring.from_environment()
     with task_connection(merchant) if role == "task" else owner_connection() as conn:
-        yield Session(conn, keyring, Integrations(conn).get(merchant, integration), role)
+        session = Session(conn, keyring, Integrations(conn).get(merchant, integration), role)
+        try:
+            yield session
+        finally:
+            session.close()
