@@ -11,7 +11,7 @@ from sluis.accounting.proposals import Proposed, propose_mapping
 from sluis.core.frozen import Frozen
 from sluis.core.order import LineKind
 from sluis.core.settings import Mapping, tax_key
-from sluis.errors import NotConfigured, SluisError
+from sluis.errors import SluisError
 from sluis.flows import check_rules as rules
 from sluis.flows.check_rules import Finding, Needed
 from sluis.flows.wiring import Session
@@ -75,21 +75,21 @@ def check(session: Session, *, today: date | None = None) -> CheckResult:
     )
 
 
-def apply_mapping(session: Session, proposal: Proposed) -> Applied:
-    """Write the unambiguous part of a proposal into the settings; what a person filled is left as it is.
+def check_and_apply(session: Session) -> tuple[CheckResult, Applied]:
+    """Check, write the unambiguous part of the proposal into the settings, and check again with them.
 
-    Raises ``NotConfigured("nothing_to_apply")`` when no proposal has a single answer.
+    What a person filled in is left as it is. Without a single answer nothing is written: ``Applied.filled`` is empty.
     """
-    filled = tuple(item.setting for item in proposal.proposals if item.outcome == "found")
-    if not filled:
-        raise NotConfigured("no empty setting has a single answer: nothing was written", code="nothing_to_apply")
+    first = check(session)
+    filled = tuple(item.setting for item in first.proposal.proposals if item.outcome == "found")
     integration = session.integration
-    version = session.integrations.update_settings(
-        integration.merchant,
-        integration.code,
-        integration.settings.model_copy(update={"mapping": proposal.mapping}),
-    )
-    return Applied(filled=filled, settings_version=version)
+    where = (integration.merchant, integration.code)
+    if not filled:
+        return first, Applied(filled=(), settings_version=integration.settings_version)
+    settings = integration.settings.model_copy(update={"mapping": first.proposal.mapping})
+    version = session.integrations.update_settings(*where, settings)
+    fresh = Session(session.conn, session.keyring, session.integrations.get(*where), session.role)
+    return check(fresh), Applied(filled=filled, settings_version=version)
 
 
 def _proposed(present: Mapping, needs: list[Needed], facts: PackageFacts | None) -> Proposed:

@@ -16,6 +16,7 @@ from sluis.core.bookable import oldest_bookable
 from sluis.core.frozen import Frozen
 from sluis.core.invoice import VatTreatment
 from sluis.core.order import LineKind
+from sluis.core.rates import RATES, known
 from sluis.core.settings import IntegrationSettings, tax_key
 from sluis.errors import Refused
 from sluis.flows.identity import shop_key
@@ -25,6 +26,8 @@ from sluis.store.integrations import Integration
 Level = Literal["ok", "warning", "missing"]
 #: Any country outside the EU: an export is decided the same for all of them.
 _ABROAD = "US"
+#: A shop's warning that its key may not read the tax rates: then those of the law are taken.
+_TAXES_HIDDEN = "taxes_not_readable"
 
 
 class Finding(Frozen):
@@ -50,8 +53,8 @@ def shop_findings(settings: IntegrationSettings, facts: ShopFacts) -> Iterator[F
         yield _warning("no_orders", "the key sees no order: a new shop, or the key's user may not read orders")
     yield from _same("currency_shop", "the shop's currency", facts.currency, settings.currency, "currency")
     yield from _same("timezone_shop", "the shop's time zone", facts.timezone, settings.timezone, "timezone")
-    known, used = set(facts.statuses), {s for statuses in settings.trigger_statuses.values() for s in statuses}
-    if known and (strange := sorted(used - known)):
+    offered, used = set(facts.statuses), {s for statuses in settings.trigger_statuses.values() for s in statuses}
+    if offered and (strange := sorted(used - offered)):
         yield _missing("status_unknown", f"trigger_statuses names {', '.join(strange)}, which the shop does not have")
     methods = set(facts.payment_methods)
     named = {m for choice in (settings.trigger_statuses, settings.require_paid) for m in choice} - {"*", "cod"}
@@ -92,12 +95,14 @@ def needed(settings: IntegrationSettings, facts: ShopFacts, today: date) -> Iter
     domestic = [rate for country, rate, _ in facts.tax_rates if country in ("", settings.home_country)]
     if settings.vat_scheme == "kor" and any(_percent(rate) for rate in domestic):
         yield _warning("shop_charges_vat_under_kor", "vat_scheme is kor, yet the shop charges VAT: such orders wait")
-    if settings.vat_scheme != "kor" and not domestic:
+    if settings.vat_scheme != "kor" and not domestic and _TAXES_HIDDEN not in facts.warnings:
         yield _missing("shop_charges_no_vat", "the shop has no VAT rate of the home country: fill its tax settings")
     asked: list[tuple[str, str | None, str]] = [
         (country or settings.home_country, rate, f"the shop charges {rate} % in {country or 'every country'}")
         for country, rate, _ in facts.tax_rates
     ]
+    if not facts.tax_rates and _TAXES_HIDDEN in facts.warnings:
+        asked += _by_law(settings, today)
     if settings.vat_scheme == "kor" or settings.untaxed_lines == "exempt":
         asked.append((settings.home_country, None, "lines without VAT are exempt"))
     seen: set[str] = set()
@@ -192,6 +197,13 @@ def filter_findings(this: Integration, all_integrations: Sequence[Integration], 
         yield _warning("filters_gap", f"orders to {len(gaps)} countries where the shop has no VAT rate are not booked")
     elif not overlap:
         yield _ok("filters", f"every order of the shop belongs to one of {len(group)} integration(s)")
+
+
+def _by_law(settings: IntegrationSettings, today: date) -> Iterator[tuple[str, str | None, str]]:
+    home = settings.home_country
+    for rate in RATES:
+        if rate.country == home and rate.percent and known(home, rate.percent, today) and rate.until is None:
+            yield home, str(rate.percent), f"the law has {rate.percent} % (the shop's key may not read its tax rates)"
 
 
 def _decided(settings: IntegrationSettings, country: str, rate: Decimal | None, on: date) -> VatTreatment | str:

@@ -74,6 +74,12 @@ class Changed(Frozen):
     offered: int
 
 
+def new_integration(**chosen: Any) -> NewIntegration:
+    """Return the choice, or raise ``NotConfigured`` naming what is wrong with it."""
+    made: NewIntegration = _validated(NewIntegration, chosen, "settings")
+    return made
+
+
 def add(conn: Connection, keyring: Keyring, new: NewIntegration, secrets: Secrets) -> Integration:
     """Add an integration in preview, with its credentials, or nothing at all.
 

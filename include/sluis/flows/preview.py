@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from sluis.core import reasons
@@ -66,7 +66,7 @@ class Preview(Frozen):
 
 def preview(session: Session, start: date, end: date) -> Preview:
     """Show what would become of the orders dated from ``start`` to ``end``; raises what the shop connector raises."""
-    making = _Making(session)
+    making = _Making(session, start, end)
     for page in session.shop.read(days(start, end, session.integration.settings), by="dated"):
         making.page(page.documents)
     return Preview(
@@ -87,8 +87,8 @@ def preview(session: Session, start: date, end: date) -> Preview:
 class _Making:
     """Gathers a preview page by page; keeps lines and sums, no order."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, session: Session, start: date, end: date) -> None:
+        self.session, self.start, self.end = session, start, end
         self.settings = session.integration.settings
         self.package = _package(session)
         self.orders = 0
@@ -100,14 +100,8 @@ class _Making:
 
     def page(self, documents: Sequence[Order | Unreadable]) -> None:
         """Judge the documents of one page, with one look at the bookings for all of them."""
-        decisions = [
-            decision
-            for document in documents
-            for decision in (
-                prepare(document, self.settings) if isinstance(document, Order) else [unreadable(document)]
-            )
-        ]
-        self.orders += sum(isinstance(d, Order) or d.refund_id is None for d in documents)
+        decisions = [decision for document in documents for decision in self._decided(document)]
+        self.orders += sum(self._dated_here(document.created_at) for document in documents)
         booked = self._booked([d.invoice for d in decisions if isinstance(d, Prepared)])
         for decision in decisions:
             if isinstance(decision, Prepared):
@@ -116,7 +110,22 @@ class _Making:
                 self._outcome(decision)
 
     def _decided(self, document: Order | Unreadable) -> Sequence[Decision]:
-        return prepare(document, self.settings) if isinstance(document, Order) else [unreadable(document)]
+        """What is made of a document, as far as it belongs to the period: an order by its date, a refund by its own.
+
+        The shop also shows older orders that were refunded in the period, and later refunds of the period's orders.
+        """
+        if isinstance(document, Unreadable):
+            return [unreadable(document)]
+        mine = self._dated_here(document.created_at)
+        refunded = {r.refund_id for r in document.refunds if self._dated_here(r.created_at)}
+        return [
+            decision
+            for decision in prepare(document, self.settings)
+            if (_name(decision)[1] in refunded if _name(decision)[0] is DocumentKind.CREDIT_NOTE else mine)
+        ]
+
+    def _dated_here(self, moment: datetime | None) -> bool:
+        return moment is None or self.start <= moment.astimezone(self.settings.zone).date() <= self.end
 
     def vat_totals(self) -> tuple[VatTotal, ...]:
         """Return the sums per VAT category, rate and country, the highest rate first."""
@@ -172,6 +181,11 @@ class _Making:
             key = (treatment.category.value, treatment.rate, treatment.country, invoice.currency)
             count, taxable, vat = self._vat.get(key, (0, ZERO, ZERO))
             self._vat[key] = (count + 1, taxable + sign * part.taxable_amount, vat + sign * part.vat_amount)
+
+
+def _name(decision: Decision) -> tuple[DocumentKind, str]:
+    document = decision.invoice if isinstance(decision, Prepared) else decision
+    return document.kind, document.document_id
 
 
 def _package(session: Session) -> AccountingConnector | None:

@@ -1,0 +1,16 @@
+"""The command line ``sluis``: a thin face of the use-cases in ``sluis.flows``.
+
+It starts fast: commands import what they need when they run.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line (the console script ``sluis``)."""
+    from sluis.cli.app import app
+
+    app(prog_name="sluis")
+
+
+__all__ = ["main"]

@@ -1,0 +1,92 @@
+"""``sluis merchant``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from sluis.cli.options import Json, Merchant, Wait
+from sluis.cli.output import Column, emit_json, emit_table, moment, say
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Merchants: the customers of the service.")
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="his name: shown by `merchant list` only")],
+    json: Json = False,
+) -> None:
+    """Add a merchant; shows the code that stands for him elsewhere.
+
+    \b
+    Example:
+      sluis merchant add "Voorbeeld B.V."
+    """
+    from sluis.flows import merchants as flow
+    from sluis.privacy.keyring import Keyring
+    from sluis.store.database import owner_connection
+
+    keyring = Keyring.from_environment()
+    with owner_connection() as conn:
+        added = flow.add(conn, keyring, name)
+    if json:
+        emit_json({"merchant": added.code})
+    else:
+        say(f"merchant {added.code} was added; next: sluis integration add {added.code} --help")
+
+
+@app.command("list")
+def listing(json: Json = False) -> None:
+    """List the merchants by code and name. The only command that shows a name.
+
+    \b
+    Example:
+      sluis merchant list
+    """
+    from sluis.flows import merchants as flow
+    from sluis.store.database import owner_connection
+
+    with owner_connection() as conn:
+        found = flow.listing(conn)
+    if json:
+        emit_json(found)
+        return
+    emit_table(
+        [Column("merchant"), Column("name"), Column("integrations", right=True), Column("since"), Column("ended")],
+        [(m.merchant, m.name, str(m.integrations), moment(m.created_at), moment(m.ended_at)) for m in found],
+    )
+
+
+@app.command("end")
+def end(
+    merchant: Merchant,
+    wait: Wait = 300,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    json: Json = False,
+) -> None:
+    """End a contract, after the run that is underway.
+
+    All integrations end and credentials are deleted at once. What else is held
+    for the merchant is deleted by the retention DAG within 30 days. It cannot be undone.
+
+    \b
+    Example:
+      sluis merchant end m7f3k
+    """
+    from sluis.flows.ending import end_merchant
+    from sluis.privacy.keyring import Keyring
+    from sluis.store.database import owner_connection
+
+    if not yes:
+        typer.confirm(f"End merchant {merchant} and delete his credentials now?", abort=True)
+    keyring = Keyring.from_environment()
+    with owner_connection() as conn:
+        ended = end_merchant(conn, keyring, merchant, wait=timedelta(seconds=wait))
+    if json:
+        emit_json(ended)
+        return
+    say(f"merchant {merchant} has ended: {len(ended.integrations)} integration(s) stopped")
+    say(f"deleted now: {ended.credentials_deleted} credential(s)")
+    say(f"deleted by {moment(ended.everything_deleted_by)} UTC (30 days), by retention: everything else held for him")

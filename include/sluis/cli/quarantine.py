@@ -1,0 +1,81 @@
+"""``sluis quarantine``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sluis.cli.options import Code, Json, Merchant, OfCode, OfMerchant
+from sluis.cli.output import Column, amount, emit_json, emit_table, moment, say, totals, word
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Orders that could not be booked and wait for a person."
+)
+
+
+@app.command("list")
+def listing(
+    merchant: OfMerchant = None,
+    integration: OfCode = None,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="CODE", help="of this reason only")] = None,
+    json: Json = False,
+) -> None:
+    """List what waits, grouped by reason, each with what to do.
+
+    \b
+    Example:
+      sluis quarantine list --merchant m7f3k
+      sluis quarantine list --reason mapping_missing --json
+    """
+    from sluis.flows import quarantine as flow
+    from sluis.store.database import owner_connection
+
+    with owner_connection() as conn:
+        groups = flow.listing(conn, merchant=merchant, integration=integration, reason=reason)
+    if json:
+        emit_json(groups)
+        return
+    if not groups:
+        say("nothing waits")
+    for group in groups:
+        say(f"{group.reason}: {group.documents} document(s), {totals(group.totals)}; {group.offered} offered again")
+        say(f"  {group.action}")
+        emit_table(
+            [Column("merchant"), Column("integration"), Column("order"), Column("kind"), Column("total", right=True),
+             Column("field"), Column("since"), Column("tried", right=True), Column("offered")],
+            [(i.merchant, i.integration, i.order_number, i.kind.value, amount(i.total, i.currency), word(i.field),
+              moment(i.first_seen), str(i.attempts), "yes" if i.offered else "no") for i in group.items],
+        )  # fmt: skip
+
+
+@app.command("offer")
+def offer(
+    merchant: Merchant,
+    integration: Code,
+    orders: Annotated[list[str] | None, typer.Argument(metavar="[ORDER]...", help="order numbers")] = None,
+    *,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="CODE", help="all of this reason")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="all that wait")] = False,
+    json: Json = False,
+) -> None:
+    """Offer documents again once their cause is fixed.
+
+    The next run fetches them from the shop anew. Nothing is ever booked twice by it.
+
+    \b
+    Example:
+      sluis quarantine offer m7f3k woocommerce_moneybird 1001 1002
+      sluis quarantine offer m7f3k woocommerce_moneybird --reason mapping_missing
+    """
+    from sluis.flows import quarantine as flow
+    from sluis.store.database import owner_connection
+
+    if sum((bool(orders), reason is not None, everything)) != 1:
+        raise typer.BadParameter("give order numbers, or --reason, or --all")
+    with owner_connection() as conn:
+        done = flow.offer(conn, merchant, integration, order_numbers=orders or (), reason=reason, everything=everything)
+    if json:
+        emit_json(done)
+    else:
+        say(f"{done.offered} of {done.waiting} document(s) will be tried again by the next run")
