@@ -1,0 +1,66 @@
+"""What an integration must tell of its Moneybird administration, and the constants of Moneybird's API.
+
+Source of the constants: Moneybird's own OpenAPI file, v2-20260821.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from sluis.core.frozen import Frozen
+from sluis.core.personal import Personal
+
+VENDOR = "Moneybird"
+BASE_URL = "https://moneybird.com/api/v2"
+#: The one scope that all our calls need (each operation of the OpenAPI file names its scopes).
+SCOPE = "sales_invoices"
+#: The largest page, and the largest number of contacts that one synchronisation call returns.
+PAGE = 100
+#: Our mark on what we make: ``source`` of an invoice, and the beginning of a contact's ``customer_id``.
+SOURCE = "sluis"
+CUSTOMER_ID_PREFIX = "sluis-"
+#: How much of the customer key stands in a ``customer_id``: 20 hexadecimal digits are 80 bits.
+CUSTOMER_KEY_LENGTH = 20
+#: Our own caution: the OpenAPI file names no greatest length, and 255 is the usual size of such a column.
+LONGEST_TEXT = 250
+#: ``find`` looks this many days before and after the date of the invoice (a bookkeeper may have corrected the date).
+FIND_DAYS = 5
+#: ``check`` reads at most this many pages of contacts to see whether sluis made them all.
+CONTACT_PAGES = 10
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    near = "." not in host or host == "127.0.0.1"
+    if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment or parts.username:
+        raise ValueError("not an address such as https://moneybird.com/api/v2")
+    if parts.scheme == "http" and not near:
+        raise ValueError("must be https: the token would travel in the clear")
+    return url.rstrip("/")
+
+
+class MoneybirdSettings(Frozen):
+    """``IntegrationSettings.package`` of a Moneybird integration."""
+
+    administration_id: Annotated[str, StringConstraints(pattern=r"^\d{1,20}$")] = Field(
+        description="the number in the address bar behind moneybird.com/"
+    )
+    base_url: Annotated[str, AfterValidator(_address)] = Field(
+        default=BASE_URL, description="address of the API; another one only for the sandbox"
+    )
+
+
+def _filled(value: Personal) -> Personal:
+    if not value:
+        raise ValueError("empty")
+    return value
+
+
+class MoneybirdCredentials(Frozen):
+    """A personal API token with the scope ``sales_invoices`` (made at moneybird.com/user/applications/new)."""
+
+    token: Annotated[Personal, AfterValidator(_filled)]

@@ -1,0 +1,170 @@
+"""Proposes where things stand in an administration, from its own tax rates and ledger accounts.
+
+A proposal is for a person to accept. Only what a single candidate answers is filled in; where several fit, or none,
+the candidates are listed and the setting stays empty: a wrong tax rate is worse than a question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from sluis.core.frozen import Frozen
+from sluis.core.invoice import VatCategory
+from sluis.core.order import LineKind
+from sluis.core.settings import Mapping
+from sluis.errors import NotConfigured
+from sluis.ports import LedgerAccount, PackageFacts, TaxRate
+
+#: Words in the name of a tax rate (Dutch and English) that tell one treatment of 0 % from another.
+_WORDS = {
+    VatCategory.REVERSE_CHARGE: re.compile(r"verleg|reverse", re.IGNORECASE),
+    VatCategory.EXEMPT: re.compile(r"vrijgesteld|vrijstelling|\bkor\b|exempt", re.IGNORECASE),
+    VatCategory.INTRA_COMMUNITY: re.compile(r"\bicp?\b|intra|binnen (de )?eu|within (the )?eu", re.IGNORECASE),
+    VatCategory.EXPORT: re.compile(r"buiten (de )?eu|export|outside (the )?eu|non-eu", re.IGNORECASE),
+    VatCategory.OUT_OF_SCOPE: re.compile(r"geen btw|buiten (de )?heffing|no vat|out of scope", re.IGNORECASE),
+}
+_KIND_WORDS = {
+    LineKind.GOODS: re.compile(r"omzet|verkopen|sales|revenue", re.IGNORECASE),
+    LineKind.SHIPPING: re.compile(r"verzend|vracht|shipping|freight", re.IGNORECASE),
+    LineKind.FEE: re.compile(r"betaalkosten|toeslag|\bfees?\b", re.IGNORECASE),
+    LineKind.GIFT_CARD: re.compile(r"cadeau|waardebon|gift ?card|voucher|tegoed", re.IGNORECASE),
+}
+_VAT_WORDS = re.compile(r"\b(btw|vat)\b", re.IGNORECASE)
+_UNSORTED = re.compile(r"ongecategoriseerd|uncategori[sz]ed|te rubriceren", re.IGNORECASE)
+
+
+class Candidate(Frozen):
+    """Something of the administration that may be meant."""
+
+    id: str
+    name: str
+
+
+class Proposal(Frozen):
+    """One setting. ``value`` is filled for ``found`` only; ``mapped`` had a valid value already."""
+
+    setting: str  #: e.g. ``mapping.tax_rates['S 21 NL']``
+    outcome: Literal["found", "ambiguous", "nothing", "mapped", "gone"]
+    value: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+
+class Proposed(Frozen):
+    """``mapping`` is the present one with what was found put in; the proposals say why, one per setting."""
+
+    mapping: Mapping
+    proposals: tuple[Proposal, ...]
+
+    @property
+    def open(self) -> tuple[Proposal, ...]:
+        """What a person must still fill."""
+        return tuple(item for item in self.proposals if item.outcome in {"ambiguous", "nothing", "gone"})
+
+
+def propose_mapping(
+    facts: PackageFacts,
+    tax_keys: Iterable[str],
+    *,
+    kinds: Collection[LineKind] = (LineKind.GOODS,),
+    present: Mapping | None = None,
+    revenue_kinds: Collection[str] = ("revenue",),
+) -> Proposed:
+    """Propose tax rates for these keys (``core.settings.tax_key``) and ledger accounts for these kinds of line.
+
+    ``revenue_kinds`` are the package's words for accounts of revenue; a gift card is proposed a liability account.
+    An id of ``present`` that the administration does not have (any more) is reported as ``gone`` and left in place.
+    Raises ``NotConfigured`` for a key of another form.
+    """
+    present = present or Mapping()
+    rates, revenue, proposals = dict(present.tax_rates), dict(present.revenue), list[Proposal]()
+    usable_rates = {rate.id: rate.name for rate in facts.tax_rates if rate.active}
+    for key in sorted(set(tax_keys)):
+        found, sure = _rates_for(key, facts)
+        fitting = [Candidate(id=rate.id, name=rate.name) for rate in found]
+        item = _proposal(f"mapping.tax_rates['{key}']", rates.get(key), usable_rates, fitting, sure=sure)
+        proposals.append(item)
+        if item.value:
+            rates[key] = item.value
+    usable_accounts = {account.id: account.name for account in facts.ledger_accounts if account.active}
+    for kind in sorted(set(kinds)):
+        accounts = _accounts_for(kind, facts, revenue_kinds)
+        fitting = [Candidate(id=account.id, name=account.name) for account in accounts]
+        if not fitting and kind in {LineKind.SHIPPING, LineKind.FEE} and kind not in revenue:
+            continue  # these fall back on the account of goods
+        item = _proposal(f"mapping.revenue['{kind.value}']", revenue.get(kind), usable_accounts, fitting)
+        proposals.append(item)
+        if item.value:
+            revenue[kind] = item.value
+    return Proposed(
+        mapping=Mapping(tax_rates=rates, revenue=revenue, rounding=present.rounding), proposals=tuple(proposals)
+    )
+
+
+def _proposal(
+    setting: str, present: str | None, usable: dict[str, str], fitting: Sequence[Candidate], *, sure: bool = True
+) -> Proposal:
+    if present is not None:
+        outcome: Literal["mapped", "gone"] = "mapped" if present in usable else "gone"
+        return Proposal(setting=setting, outcome=outcome, candidates=() if outcome == "mapped" else tuple(fitting))
+    if len(fitting) == 1 and sure:
+        return Proposal(setting=setting, outcome="found", value=fitting[0].id, candidates=tuple(fitting))
+    return Proposal(setting=setting, outcome="ambiguous" if fitting else "nothing", candidates=tuple(fitting))
+
+
+# ------------------------------------------------------------------------------------------------------- tax rates
+
+
+def _rates_for(key: str, facts: PackageFacts) -> tuple[list[TaxRate], bool]:
+    """Return the rates that may be meant, and whether a single one of them may be taken without asking."""
+    category, percent, country = _parts(key)
+    countries = {None, country} if country == facts.country else {country}
+    same = [
+        rate
+        for rate in facts.tax_rates
+        if rate.active and (rate.percent or Decimal(0)) == percent and rate.country in countries
+    ]
+    sure = True
+    if percent == 0:
+        same, sure = _zero_rates(category, same)
+    named = [rate for rate in same if _VAT_WORDS.search(rate.name)]
+    return (named if len(named) == 1 else same), sure
+
+
+def _zero_rates(category: VatCategory, rates: Sequence[TaxRate]) -> tuple[list[TaxRate], bool]:
+    """Of the rates of 0 %, those whose name says this treatment; the plain zero rate is what no word tells apart.
+
+    Where no name says it, all are candidates and none is taken: a plain 0 % is no answer to an export, because the
+    VAT return has a box of its own for each.
+    """
+    own = _WORDS.get(category)
+    if own is None:
+        return [rate for rate in rates if not any(word.search(rate.name) for word in _WORDS.values())], True
+    named = [rate for rate in rates if own.search(rate.name)]
+    others = [word for other, word in _WORDS.items() if other is not category]
+    plain = [rate for rate in named if not any(word.search(rate.name) for word in others)]
+    return (plain or named or list(rates)), bool(plain)
+
+
+def _parts(key: str) -> tuple[VatCategory, Decimal, str]:
+    try:
+        category, percent, country = key.split(" ")
+        return VatCategory(category), Decimal(percent), country
+    except (ValueError, InvalidOperation):
+        raise NotConfigured(f"the key {key!r} of mapping.tax_rates is not like 'S 21 NL'") from None
+
+
+# -------------------------------------------------------------------------------------------------- ledger accounts
+
+
+def _accounts_for(kind: LineKind, facts: PackageFacts, revenue_kinds: Collection[str]) -> list[LedgerAccount]:
+    active = [account for account in facts.ledger_accounts if account.active and not _UNSORTED.search(account.name)]
+    wanted = [account for account in active if (account.kind in revenue_kinds) is (kind is not LineKind.GIFT_CARD)]
+    named = [account for account in wanted if _KIND_WORDS[kind].search(account.name)]
+    if kind is not LineKind.GOODS:
+        return named
+    special = [word for other, word in _KIND_WORDS.items() if other is not LineKind.GOODS]
+    plain = [account for account in wanted if not any(word.search(account.name) for word in special)]
+    return plain if len(plain) == 1 else [account for account in named if account in plain] or plain
