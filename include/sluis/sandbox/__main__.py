@@ -14,7 +14,7 @@ import uvicorn
 from sluis.errors import SluisError
 from sluis.sandbox.app import create_app
 from sluis.sandbox.config import AdministrationConfig, SandboxConfig, ShopConfig, read_config
-from sluis.sandbox.server import HOST, listen
+from sluis.sandbox.server import HOST, listen, server_config
 from sluis.sandbox.state import State
 
 
@@ -33,14 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             _write_private(options.keys_file, json.dumps(facts, indent=1))
         sys.stdout.write(json.dumps(facts if options.show_keys else _without_keys(facts), indent=1) + "\n")
         sys.stdout.flush()
-        settings = uvicorn.Config(
-            create_app(state),
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=2,
-            lifespan="off",
-            http="h11",
-        )
+        settings = server_config(create_app(state))
         uvicorn.Server(settings).run(sockets=[opened])
     return 0
 

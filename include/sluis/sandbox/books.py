@@ -16,7 +16,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sluis.sandbox.ledger import Invalid, Json, Ledger, symbolic
+from sluis.sandbox.ledger import Ledger
+from sluis.sandbox.moneybird import Invalid, Json, symbolic
 
 if TYPE_CHECKING:
     from sluis.sandbox.state import State
@@ -52,8 +53,8 @@ def router(state: State) -> APIRouter:
     add("GET", "/contacts/synchronization", _contact_versions)
     add("POST", "/contacts/synchronization", _contacts_by_id)
     add("GET", "/contacts/customer_id/{customer_id}", _contact_of)
-    add("GET", "/contacts/{id}", lambda request, ledger, _: (200, ledger.contact(request.path_params["id"])))
-    add("PATCH", "/contacts/{id}/archive", lambda request, ledger, _: (200, ledger.archive(request.path_params["id"])))
+    add("GET", "/contacts/{id}", _contact)
+    add("PATCH", "/contacts/{id}/archive", _archive)
     add("GET", "/external_sales_invoices", _invoices)
     add("POST", "/external_sales_invoices", _create_invoice)
     add("GET", "/external_sales_invoices/synchronization", _invoice_versions)
@@ -227,6 +228,14 @@ def _contact_of(request: Request, ledger: Ledger, _: Any) -> tuple[int, Json]:
     return 200, ledger.contact_of(request.path_params["customer_id"])
 
 
+def _contact(request: Request, ledger: Ledger, _: Any) -> tuple[int, Json]:
+    return 200, ledger.contact(request.path_params["id"])
+
+
+def _archive(request: Request, ledger: Ledger, _: Any) -> tuple[int, Json]:
+    return 200, ledger.archive(request.path_params["id"])
+
+
 def _contact_versions(request: Request, ledger: Ledger, _: Any) -> tuple[int, list[Json]]:
     return _versions(ledger.search("", archived=_archived(request)))
 
@@ -263,6 +272,10 @@ def _invoices_by_id(_: Request, ledger: Ledger, body: Any) -> tuple[int, list[Js
 
 def _create_invoice(_: Request, ledger: Ledger, body: Any) -> tuple[int, Json]:
     return 201, ledger.create_invoice(_part(body, "external_sales_invoice"))
+
+
+def _invoice(request: Request, ledger: Ledger, _: Any) -> tuple[int, Json]:
+    return 200, ledger.invoice(request.path_params["id"])
 
 
 def _delete_invoice(request: Request, ledger: Ledger, _: Any) -> tuple[int, None]:

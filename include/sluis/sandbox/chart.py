@@ -36,7 +36,8 @@ RATES: tuple[tuple[str, str, str, str | None, str | None, bool], ...] = (
 )
 
 #: (name, type, code, taxonomy code, documents it may be used on, active)
-ACCOUNTS: tuple[tuple[str, str, str, str, tuple[str, ...], bool], ...] = (
+Account = tuple[str, str, str, str, tuple[str, ...], bool]
+ACCOUNTS: tuple[Account, ...] = (
     ("Omzet", "revenue", "8000", "WOmzNohOlh", ("sales_invoice", "financial_mutation"), True),
     ("Omzet laag tarief", "revenue", "8010", "WOmzNopOpg", ("sales_invoice", "financial_mutation"), True),
     ("Omzet buitenland", "revenue", "8020", "WOmzNodOdh", ("sales_invoice", "financial_mutation"), True),
@@ -72,7 +73,7 @@ class Chart:
             self._references[str(rate["id"])] = reference
         self.accounts = {
             account["id"]: account
-            for account in (_account(str(base + 100 + index), common, *row) for index, row in enumerate(ACCOUNTS))
+            for account in (_account(str(base + 100 + index), common, row) for index, row in enumerate(ACCOUNTS))
         }
 
     def sales_rate(self, rate_id: object) -> Json | None:
@@ -96,16 +97,8 @@ class Chart:
         return [reference] if reference else []
 
 
-def _account(
-    account_id: str,
-    common: Json,
-    name: str,
-    kind: str,
-    code: str,
-    taxonomy: str,
-    documents: tuple[str, ...],
-    active: bool,
-) -> Json:
+def _account(account_id: str, common: Json, row: Account) -> Json:
+    name, kind, code, taxonomy, documents, active = row
     return {
         "id": account_id,
         "name": name,

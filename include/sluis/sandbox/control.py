@@ -7,15 +7,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import Field
 from fastapi import APIRouter, Body, Depends, HTTPException, Request
+from pydantic import Field
 
 from sluis.core.frozen import Frozen, Moment
 from sluis.core.money import Amount
 from sluis.errors import SluisError
 from sluis.sandbox.drafting import make_refund
 from sluis.sandbox.faults import Fault
-from sluis.sandbox.ledger import Invalid
+from sluis.sandbox.moneybird import Invalid
 from sluis.sandbox.orderbook import Json
 from sluis.sandbox.orders import Generator
 from sluis.sandbox.state import Shop, State

@@ -22,21 +22,10 @@ from sluis.core.money import round_cents
 Json = dict[str, Any]
 
 #: Fields that hold an amount: only these follow ``dp``.
-AMOUNTS = frozenset(
-    [
-        "subtotal",
-        "subtotal_tax",
-        "total",
-        "total_tax",
-        "discount_total",
-        "discount_tax",
-        "shipping_total",
-        "shipping_tax",
-        "cart_tax",
-        "tax_total",
-        "shipping_tax_total",
-    ]
-)
+AMOUNTS = frozenset({
+    "subtotal", "subtotal_tax", "total", "total_tax", "discount_total", "discount_tax", "shipping_total",
+    "shipping_tax", "cart_tax", "tax_total", "shipping_tax_total",
+})  # fmt: skip
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}(:?\d{2})?)?$")
 HIDDEN = frozenset({"trash", "auto-draft"})
 
@@ -78,7 +67,7 @@ class Document:
     created: datetime
     modified: datetime
     parent: int = 0
-    cache: dict[Any, Any] = field(default_factory=dict)
+    texts: dict[tuple[str, int, bool], str] = field(default_factory=dict)
 
     @property
     def id(self) -> int:
@@ -258,25 +247,18 @@ class OrderBook:
 
     def body(self, document: Document, base: str, *, dp: int = 2, listed: bool = False) -> Json:
         """Return a document as the API shows it; ``listed``: as ``/refunds`` does, which adds ``parent_id``."""
-        key = (base, dp, listed)
-        with self.lock:
-            kept = document.cache.get(key)
-            if kept is None:
-                kept = shown(document.raw, dp)
-                if listed:
-                    kept = {"id": kept["id"], "parent_id": document.parent, **kept}
-                kept["_links"] = _links(document, f"{base}/wp-json/wc/v3")
-                document.cache[key] = kept
-        return kept
+        body: Json = shown(document.raw, dp)
+        if listed:
+            body = {"id": body["id"], "parent_id": document.parent, **body}
+        return {**body, "_links": _links(document, f"{base}/wp-json/wc/v3")}
 
     def text(self, document: Document, base: str, *, dp: int = 2, listed: bool = False) -> str:
-        """Return the same as JSON, made once."""
-        key = (base, dp, listed, "text")
-        kept = document.cache.get(key)
-        if kept is None:
-            kept = json.dumps(self.body(document, base, dp=dp, listed=listed), ensure_ascii=False)
-            document.cache[key] = kept
-        return str(kept)
+        """Return the same as JSON, made once: a change makes a new ``Document``."""
+        key = (base, dp, listed)
+        if key not in document.texts:
+            body = self.body(document, base, dp=dp, listed=listed)
+            document.texts[key] = json.dumps(body, ensure_ascii=False)
+        return document.texts[key]
 
 
 def _status_test(statuses: tuple[str, ...]) -> Callable[[Document], bool]:

@@ -147,9 +147,9 @@ class Generator:
             lines = {item["id"]: item["quantity"] for item in order["line_items"]} if whole else {line["id"]: 1}
             refund = make_refund(book, order, at, lines=lines, shipping=whole, reason="retour")
         else:
-            refund = make_refund(
-                book, order, at, amount=min(Decimal("2.50"), Decimal(order["total"])), reason="coulance"
-            )
+            amount = min(Decimal("2.50"), Decimal(order["total"]))
+            refund = make_refund(book, order, at, amount=amount, reason="coulance")
+
         book.put_refund(document.id, refund)
 
 

@@ -8,61 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-FIRST = [
-    "Aafke",
-    "Bas",
-    "Chris",
-    "Daan",
-    "Eefje",
-    "Floor",
-    "Guus",
-    "Hanna",
-    "Ids",
-    "Jente",
-    "Koen",
-    "Lotte",
-    "Mees",
-    "Noor",
-    "Olaf",
-    "Puck",
-    "Quinten",
-    "Roos",
-    "Sam",
-    "Teun",
-    "Ulla",
-    "Vera",
-    "Wout",
-    "Xander",
-    "Yara",
-    "Zeger",
-]
-LAST = [
-    "Akkerman",
-    "Brug",
-    "Dijkgraaf",
-    "Elzinga",
-    "Fuik",
-    "Gracht",
-    "Haven",
-    "Imker",
-    "Jol",
-    "Kade",
-    "Loods",
-    "Molenaar",
-    "Noorder",
-    "Overzet",
-    "Polder",
-    "Riet",
-    "Schutsluis",
-    "Terp",
-    "Uiterwaard",
-    "Vaart",
-    "Waterman",
-    "IJssel",
+FIRST = (
+    "Aafke", "Bas", "Chris", "Daan", "Eefje", "Floor", "Guus", "Hanna", "Ids", "Jente", "Koen", "Lotte", "Mees",
+    "Noor", "Olaf", "Puck", "Quinten", "Roos", "Sam", "Teun", "Ulla", "Vera", "Wout", "Xander", "Yara", "Zeger",
+)  # fmt: skip
+LAST = (
+    "Akkerman", "Brug", "Dijkgraaf", "Elzinga", "Fuik", "Gracht", "Haven", "Imker", "Jol", "Kade", "Loods",
+    "Molenaar", "Noorder", "Overzet", "Polder", "Riet", "Schutsluis", "Terp", "Uiterwaard", "Vaart", "Waterman",
     "Zeedijk",
-]
-STREETS = ["Havenkade", "Kerkstraat", "Molenweg", "Sluisweg", "Stationsplein", "Vaartlaan", "Waagplein", "Zeedijk"]
-COMPANIES = ["Bakkerij", "Bloemen", "Drukkerij", "Fietsen", "Hoveniers", "Kaas", "Meubelen", "Textiel"]
+)  # fmt: skip
+STREETS = (
+    "Havenkade", "Kerkstraat", "Molenweg", "Sluisweg", "Stationsplein", "Vaartlaan", "Waagplein", "Zeedijk",
+)  # fmt: skip
+COMPANIES = (
+    "Bakkerij", "Bloemen", "Drukkerij", "Fietsen", "Hoveniers", "Kaas", "Meubelen", "Textiel",
+)  # fmt: skip
 
 #: country -> (postcode pattern, where ``#`` is a digit and ``@`` a letter; towns)
 PLACES: dict[str, tuple[str, tuple[str, ...]]] = {

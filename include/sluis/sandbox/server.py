@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from sluis.errors import Defect
 from sluis.sandbox.app import create_app
@@ -28,16 +29,7 @@ class SandboxServer:
         self.state = config if isinstance(config, State) else State(config)
         self._socket = listen(port)
         self.port = int(self._socket.getsockname()[1])
-        settings = uvicorn.Config(
-            create_app(self.state),
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=1,
-            lifespan="off",
-            http="h11",
-            ws="none",
-        )
-        self._server = uvicorn.Server(settings)
+        self._server = uvicorn.Server(server_config(create_app(self.state)))
         self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
 
     def _run(self) -> None:
@@ -83,6 +75,13 @@ class SandboxServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def server_config(app: ASGIApp) -> uvicorn.Config:
+    """Return how uvicorn runs: without logs (a request line may hold a key) and ready to cut what hangs."""
+    return uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="off", http="h11", ws="none"
+    )
 
 
 def listen(port: int) -> socket.socket:

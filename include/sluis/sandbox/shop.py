@@ -156,9 +156,9 @@ def _order_refunds(request: Request, shop: Shop, site: str) -> Response:
 def _order_refund(request: Request, shop: Shop, site: str) -> Response:
     document = shop.book.refunds.get(_number(request.path_params["refund"]))
     if document is None or document.parent != _number(request.path_params["order"]):
-        return answer(
-            error(404, "woocommerce_rest_invalid_order_refund_id", "Invalid order refund ID."), site, status=404
-        )
+        refusal = error(404, "woocommerce_rest_invalid_order_refund_id", "Invalid order refund ID.")
+        return answer(refusal, site, status=404)
+
     return answer(fields(request, shop.book.body(document, site, dp=wordpress.decimals(request))), site)
 
 
@@ -180,7 +180,7 @@ def _site(request: Request, shop: Shop, site: str) -> Response:
     return answer(fields(request, body), site)
 
 
-def _statuses(request: Request, shop: Shop, site: str) -> Response:
+def _statuses(_: Request, __: Shop, site: str) -> Response:
     return answer([{"slug": slug, "name": name} for slug, name in STATUS_NAMES.items()], site)
 
 
@@ -220,17 +220,17 @@ def _tax_classes(request: Request, shop: Shop, site: str) -> Response:
     return _cut(request, shop, site, [{"slug": slug, "name": name, "_links": links} for slug, name in names.items()])
 
 
-def _gateways(request: Request, shop: Shop, site: str) -> Response:
+def _gateways(request: Request, _: Shop, site: str) -> Response:
     listed: list[Json] = [{"id": code, "title": title, "enabled": on} for code, title, on in GATEWAYS]
     headers = {"X-WP-Total": str(len(listed)), "X-WP-TotalPages": "1"}
     return answer([fields(request, entry) for entry in listed], site, headers=headers)
 
 
-def _currency(request: Request, shop: Shop, site: str) -> Response:
+def _currency(_: Request, shop: Shop, site: str) -> Response:
     code = shop.config.currency
     return answer({"code": code, "name": code, "symbol": code}, site)
 
 
-def _totals(request: Request, shop: Shop, site: str) -> Response:
+def _totals(_: Request, shop: Shop, site: str) -> Response:
     counts = shop.status_counts()
     return answer([{"slug": slug, "name": n, "total": counts.get(slug, 0)} for slug, n in STATUS_NAMES.items()], site)

@@ -18,7 +18,8 @@ from sluis.sandbox.auth import Gate
 from sluis.sandbox.config import AdministrationConfig, SandboxConfig, ShopConfig
 from sluis.sandbox.csv_orders import ImportReport, import_orders
 from sluis.sandbox.faults import Faults
-from sluis.sandbox.ledger import Json, Ledger
+from sluis.sandbox.ledger import Ledger
+from sluis.sandbox.moneybird import Json
 from sluis.sandbox.orderbook import OrderBook
 from sluis.sandbox.orders import Generator, rows_of
 from sluis.sandbox.people import person

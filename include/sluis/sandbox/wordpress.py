@@ -17,21 +17,10 @@ from sluis.sandbox.config import ShopConfig
 from sluis.sandbox.orderbook import Json, Query, is_date
 from sluis.sandbox.pricing import TaxRow
 
-STATUSES = tuple(
-    [
-        "any",
-        "trash",
-        "auto-draft",
-        "pending",
-        "processing",
-        "on-hold",
-        "completed",
-        "cancelled",
-        "refunded",
-        "failed",
-        "checkout-draft",
-    ]
-)
+STATUSES = (
+    "any", "trash", "auto-draft", "pending", "processing", "on-hold", "completed", "cancelled", "refunded",
+    "failed", "checkout-draft",
+)  # fmt: skip
 ORDER_BY = ("date", "id", "include", "title", "slug", "modified")
 DATES = ("after", "before", "modified_after", "modified_before")
 TRUE = frozenset({"true", "1", "True", "TRUE"})
