@@ -84,7 +84,7 @@ class ShopContract:
     """Inherit, and give a fixture ``shop`` that returns a ``ShopUnderTest``."""
 
     def test_every_order_of_many_pages_comes_once_and_the_shop_counts_them(self, shop: ShopUnderTest) -> None:
-        added = [shop.add(modified=START + timedelta(seconds=n // 2)) for n in range(shop.page_size * 3 + 7)]
+        added = [shop.add(modified=START + timedelta(seconds=n // 3)) for n in range(shop.page_size * 3 + 7)]
         pages = list(shop.connector.read(HOUR, by="modified"))
         assert Counter(ids(pages)) == Counter(added)
         assert pages[0].shop_count == len(added)
