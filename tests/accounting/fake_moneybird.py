@@ -141,7 +141,18 @@ class Books:
     def post_contacts_synchronization(self, seen: Seen) -> tuple[int, Any]:
         return 200, [self.contacts[i] for i in seen.body["ids"][:100] if i in self.contacts]
 
+    def get_external_sales_invoices_synchronization(self, seen: Seen) -> tuple[int, Any]:
+        status, rows = self._filtered(seen)
+        return status, [{"id": row["id"], "version": 1} for row in rows]
+
+    def post_external_sales_invoices_synchronization(self, seen: Seen) -> tuple[int, Any]:
+        return 200, [self.invoices[i] for i in seen.body["ids"][:100] if i in self.invoices]
+
     def get_external_sales_invoices(self, seen: Seen) -> tuple[int, Any]:
+        status, rows = self._filtered(seen)
+        return status, self.page(rows, seen) if status == 200 else rows
+
+    def _filtered(self, seen: Seen) -> tuple[int, Any]:
         terms = dict(term.split(":", 1) for term in seen.query["filter"].split(","))
         first, last = (date.fromisoformat(f"{d[:4]}-{d[4:6]}-{d[6:]}") for d in terms["period"].split(".."))
         if "contact_id" in terms and terms["contact_id"] not in self.contacts:
@@ -151,7 +162,7 @@ class Books:
             if first <= date.fromisoformat(row["date"]) <= last
             and terms.get("contact_id", row["contact_id"]) == row["contact_id"]
         ]  # fmt: skip
-        return 200, self.page(rows, seen)
+        return 200, rows
 
     def post_external_sales_invoices(self, seen: Seen) -> tuple[int, Any]:
         sent = seen.body["external_sales_invoice"]

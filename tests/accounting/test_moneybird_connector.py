@@ -248,15 +248,24 @@ class TestFinding:
         found = self.put(world, contact_id="5")
         assert self.find(world, debtor="404").external_id == found
 
-    def test_documents_come_once_though_the_list_moves(self, world: MoneybirdWorld) -> None:
-        ids = [self.put(world, reference=None if n == 5 else str(n)) for n in range(100)]
+    def test_no_document_is_lost_or_doubled_though_the_list_moves(self, world: MoneybirdWorld) -> None:
+        ids = [self.put(world, reference=None if n == 5 else str(n)) for n in range(230)]
         listing = world.connector.documents(date(2026, 11, 1), date(2026, 11, 30))
         first = next(listing)
-        with world.books.lock:  # one more at the front pushes the last row to the second page
-            world.books.invoices = {"1": {**world.books.invoices[ids[0]], "id": "1"}, **world.books.invoices}
-        rest = [booked.external_id for booked in listing]
-        assert [first.external_id, *rest] == ids
+        with world.books.lock:  # one goes from the front and one comes: pages would shift
+            del world.books.invoices[ids[0]]
+            self.put(world)
+        assert [first.external_id, *(booked.external_id for booked in listing)] == ids
         assert first.reference == "0"
+        assert len(world.books.seen) == 4
+
+    def test_a_row_that_moves_to_the_next_page_is_read_once(self, world: MoneybirdWorld) -> None:
+        rows = [self.put(world, reference="WS-1001", source="sluis", total_price_incl_tax="1.00") for _ in range(100)]
+        listing = world.connector._client.invoices(TODAY, TODAY)
+        first = next(listing)["id"]
+        with world.books.lock:
+            world.books.invoices = {"1": {**world.books.invoices[rows[0]], "id": "1"}, **world.books.invoices}
+        assert [first, *(row["id"] for row in listing)] == rows
 
     def test_an_unreadable_amount_is_named_without_its_content(self, world: MoneybirdWorld) -> None:
         self.put(world, total_price_incl_tax="secret")

@@ -34,6 +34,10 @@ from tests.shared import shared_path
 pytestmark = pytest.mark.shared
 
 SPEC = "specs/moneybird/openapi.yml.gz"
+SCOPED = (
+    "external_sales_invoices", "external_sales_invoices/synchronization", "contacts", "contacts/synchronization",
+    "tax_rates", "ledger_accounts",
+)  # fmt: skip
 #: What the file does not notice inside a line: nothing but these, and of these types.
 DETAIL = {"description": str, "price": str, "amount": int, "tax_rate_id": str, "ledger_account_id": str}
 
@@ -115,7 +119,8 @@ def test_every_kind_of_request(world: MoneybirdWorld) -> None:
         ("GET", "/administrations.json"), ("GET", "/tax_rates.json"), ("GET", "/ledger_accounts.json"),
         ("GET", "/contacts.json"), ("POST", "/contacts.json"), ("GET", "/contacts/synchronization.json"),
         ("POST", "/contacts/synchronization.json"), ("GET", "/external_sales_invoices.json"),
-        ("POST", "/external_sales_invoices.json"),
+        ("POST", "/external_sales_invoices.json"), ("GET", "/external_sales_invoices/synchronization.json"),
+        ("POST", "/external_sales_invoices/synchronization.json"),
     }  # fmt: skip
 
 
@@ -157,7 +162,7 @@ def test_the_check_sees_a_wrong_request() -> None:
 
 def test_the_scope_that_a_refusal_names_is_enough_for_every_call() -> None:
     paths = api()[1]["paths"]
-    for path in ("external_sales_invoices", "contacts", "contacts/synchronization", "tax_rates", "ledger_accounts"):
+    for path in SCOPED:
         for method in ("get", "post") if path not in {"tax_rates", "ledger_accounts"} else ("get",):
             described = paths[f"/{{administration_id}}/{path}.json"][method]["description"]
             assert "`sales_invoices`" in described.split("Required scope")[1]

@@ -100,16 +100,8 @@ class MoneybirdClient:
         return [text(row, "id") for row in rows]
 
     def contacts_by_id(self, ids: Sequence[str]) -> list[Json]:
-        """Return at most 100 contacts. A read that Moneybird wants as a POST: nothing is written."""
-        try:
-            answer = self._post("contacts/synchronization", {"ids": list(ids)})
-        except OutcomeUnknown as unknown:
-            raise RetryLater(
-                f"{VENDOR}: reading contacts got no clear answer; nothing was written, try again later",
-                retry_after=unknown.retry_after,
-                remote_request_id=unknown.remote_request_id,
-            ) from None
-        return _rows(answer.body, "contacts/synchronization")
+        """Return at most 100 contacts; those that are gone are left out."""
+        return self._by_id("contacts/synchronization", ids)
 
     # ----------------------------------------------------------------------------------------------------- invoices
 
@@ -125,10 +117,16 @@ class MoneybirdClient:
 
         The period is always given: without it Moneybird shows the present year only.
         """
-        terms = ["state:all", f"period:{start:%Y%m%d}..{end:%Y%m%d}"]
-        if contact_id is not None:
-            terms.append(f"contact_id:{contact_id}")
-        return self._pages("external_sales_invoices", {"filter": ",".join(terms)})
+        return self._pages("external_sales_invoices", {"filter": _dated(start, end, contact_id)})
+
+    def invoice_ids(self, start: date, end: date) -> list[str]:
+        """Return the ids of all external sales invoices of a period, in one answer that cannot shift."""
+        what = "external_sales_invoices/synchronization"
+        return [text(row, "id") for row in _rows(self._get(what, {"filter": _dated(start, end)}).body, what)]
+
+    def invoices_by_id(self, ids: Sequence[str]) -> list[Json]:
+        """Return at most 100 external sales invoices; those that are gone are left out."""
+        return self._by_id("external_sales_invoices/synchronization", ids)
 
     # --------------------------------------------------------------------------------------------------- the plumbing
 
@@ -137,6 +135,18 @@ class MoneybirdClient:
 
     def _post(self, what: str, body: Mapping[str, Any]) -> Any:
         return self._session.post(f"{self._administration}/{what}.json", body, where=what)
+
+    def _by_id(self, what: str, ids: Sequence[str]) -> list[Json]:
+        """Read records by id. Moneybird wants a POST for it, yet nothing is written."""
+        try:
+            answer = self._post(what, {"ids": list(ids)})
+        except OutcomeUnknown as unknown:
+            raise RetryLater(
+                f"{VENDOR}: POST {what} (a read) got no clear answer; nothing was written, try again later",
+                retry_after=unknown.retry_after,
+                remote_request_id=unknown.remote_request_id,
+            ) from None
+        return _rows(answer.body, what)
 
     def _pages(self, what: str, params: Mapping[str, Any]) -> Iterator[Json]:
         """Yield every row once: a row that moves to the next page while we read is not given twice."""
@@ -155,6 +165,11 @@ class MoneybirdClient:
             if len(rows) < PAGE:
                 return
             number += 1
+
+
+def _dated(start: date, end: date, contact_id: str | None = None) -> str:
+    terms = ["state:all", f"period:{start:%Y%m%d}..{end:%Y%m%d}"]
+    return ",".join(terms if contact_id is None else [*terms, f"contact_id:{contact_id}"])
 
 
 def refusal(rejection: Rejection) -> SluisError | None:

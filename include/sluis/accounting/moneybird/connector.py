@@ -203,9 +203,15 @@ class Moneybird:
         return [row for row in self._client.invoices(start, end, debtor_id) if row.get("reference") == reference]
 
     def documents(self, start: date, end: date) -> Iterator[Booked]:
-        """Yield every external sales invoice of the period, also those that others booked. One call per hundred."""
-        for row in self._client.invoices(start, end):
-            yield to_moneybird.booked(row)
+        """Yield every external sales invoice of the period, also those that others booked.
+
+        One call for all ids, then one per hundred: a list read page by page would lose a row when somebody deletes
+        one meanwhile, and a row that ``adopt`` does not see is booked twice.
+        """
+        ids = self._client.invoice_ids(start, end)
+        for first in range(0, len(ids), PAGE):
+            for row in self._client.invoices_by_id(ids[first : first + PAGE]):
+                yield to_moneybird.booked(row)
 
 
 def _fields(refused: Refused) -> set[str]:
