@@ -17,7 +17,7 @@ env-dev: ## the same with what tests and checks need
 
 .PHONY: demo
 demo: env ## a shop, books, PostgreSQL and Airflow on this machine; ONCE=1 ends by itself, ORDERS=<csv> brings real lines
-	@$(PY) -m sluis.demo $(if $(ONCE),--once) $(if $(ORDERS),--orders "$(ORDERS)")
+	@$(PY) -m sluis.demo $(if $(ONCE),--once) $(if $(ORDERS),--orders "$(ORDERS)") $(if $(PORT),--port $(PORT))
 
 .PHONY: test
 test: env-dev ## everything that CI runs

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from sluis.flows import integrations, sync
-from sluis.flows.check import apply_mapping, check
+from sluis.flows.check import check_and_apply
 from sluis.flows.context import Loaded, RunRequest
 from sluis.flows.wiring import open_session
 from sluis.privacy.keyring import Keyring
@@ -69,7 +69,7 @@ class World:
                 "revenue": {"goods": accounts["8000"], "shipping": accounts["8100"]}, "rounding": accounts["8900"],
             }})  # fmt: skip
         with open_session(self.merchant, self.code) as session:
-            apply_mapping(session, check(session).proposal)
+            check_and_apply(session)
         if self.live:
             with open_session(self.merchant, self.code) as session:
                 integrations.go_live(session)

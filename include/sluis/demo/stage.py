@@ -1,0 +1,195 @@
+"""Sets the stage: PostgreSQL, both databases, the sandbox, the merchants, and Airflow. Leaves no process behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import requests
+import yaml
+from psycopg import sql
+
+from sluis.demo.cast import Part, sandbox
+from sluis.errors import Defect, NotConfigured
+from sluis.flows import integrations
+from sluis.flows.check import check_and_apply
+from sluis.flows.wiring import open_session
+from sluis.local.processes import Child, free_port, is_free, stop
+from sluis.local.stack import LocalAirflow, Progress
+from sluis.privacy.keyring import KEYS_FILE, Keyring
+from sluis.store.database import OWNER_URL, TASK_URL, owner_connection
+from sluis.store.merchants import Merchants
+from sluis.store.migrate import TASK_ROLE, upgrade
+from sluis.store.server import SUPERUSER, LocalServer
+
+STORE, AIRFLOW = "sluis", "airflow"
+_OWNERS = {STORE: "sluis_owner", AIRFLOW: "airflow"}
+#: Filling a shop from a large file of order lines takes its time.
+_SANDBOX_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A merchant on the stage."""
+
+    part: Part
+    merchant: str
+    integration: str
+
+    @property
+    def dag_id(self) -> str:
+        """His DAG."""
+        return f"sync__{self.merchant}__{self.integration}"
+
+
+class Sandbox:
+    """The sandbox as a child process, and what it says of itself. Raises ``Defect`` when it does not start."""
+
+    def __init__(self, home: Path, parts: tuple[Part, ...], progress: Progress) -> None:
+        self._keys, log = home / "sandbox-keys.json", home / "logs" / "sandbox.log"
+        config = home / "sandbox.yaml"
+        _write_private(config, yaml.safe_dump(sandbox(parts).model_dump(mode="json")))
+        self._keys.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "sluis.sandbox", "--port", str(free_port()), "--config", str(config),
+                   "--keys-file", str(self._keys)]  # fmt: skip
+        self._child = Child("sandbox", command, os.environ, log)
+        try:
+            self.facts = self._wait(progress)
+        except BaseException:
+            self.stop()
+            raise
+
+    def check(self) -> None:
+        """Raise ``Defect`` when it has ended."""
+        if self._child.status() is not None:
+            raise Defect(f"the sandbox ended: {self._child.last_line()} (log: {self._child.log})", code="sandbox_died")
+
+    def stats(self) -> dict[str, Any]:
+        """What shops and books count themselves: documents, cents, contacts, calls."""
+        with requests.Session() as http:
+            http.trust_env = False
+            control = self.facts["control"]
+            token = {"Authorization": f"Bearer {control['token']}"}
+            answer = http.get(f"{control['url']}/stats", headers=token, timeout=60)
+            answer.raise_for_status()
+            stats: dict[str, Any] = answer.json()
+            return stats
+
+    def stop(self) -> None:
+        """End it."""
+        stop([self._child])
+
+    def _wait(self, progress: Progress) -> dict[str, Any]:
+        began = time.monotonic()
+        progress("sandbox: filling the shops")
+        while not self._keys.exists():
+            self.check()
+            if time.monotonic() - began > _SANDBOX_SECONDS:
+                raise Defect(f"the sandbox was not ready after {_SANDBOX_SECONDS} s (log: {self._child.log})")
+            time.sleep(0.1)
+        facts: dict[str, Any] = json.loads(self._keys.read_text(encoding="utf-8"))
+        orders = sum(shop["orders"] for shop in facts["shops"].values())
+        progress(f"sandbox: {len(facts['shops'])} shops with {orders} orders at {facts['url']}")
+        return facts
+
+
+@contextmanager
+def database(home: Path, progress: Progress) -> Iterator[LocalServer]:
+    """Start PostgreSQL, make both databases anew, and migrate sluis' own; the environment names them from here on."""
+    server = LocalServer(home / "postgres")
+    progress("PostgreSQL 18: starting")
+    server.start()
+    try:
+        for name, owner in _OWNERS.items():
+            with psycopg.connect(server.dsn("postgres", SUPERUSER), autocommit=True) as conn:
+                conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+            server.provide(name, owner)
+        keys = home / "keys"
+        _write_private(keys, Keyring.generate())
+        os.environ |= {
+            OWNER_URL: server.dsn(STORE, _OWNERS[STORE]),
+            TASK_URL: server.dsn(STORE, TASK_ROLE),
+            KEYS_FILE: str(keys),
+        }
+        os.environ.pop("SLUIS_KEYS", None)
+        version = upgrade(os.environ[OWNER_URL])[1]
+        progress(f"PostgreSQL 18: answers; sluis' schema is at {version}")
+        yield server
+    finally:
+        server.stop()
+
+
+def enter(parts: tuple[Part, ...], facts: dict[str, Any], progress: Progress) -> list[Actor]:
+    """Register the merchants as an operator does: add, check, take the proposed mapping, go live."""
+    return [_enter(part, facts, progress) for part in parts]
+
+
+def _enter(part: Part, facts: dict[str, Any], progress: Progress) -> Actor:
+    shop = facts["shops"][part.shop.code]
+    books = facts["administrations"][part.administration.id]
+    keyring = Keyring.from_environment()
+    with owner_connection() as conn:
+        merchant = Merchants(conn).add(part.name, keyring).code
+        new = integrations.NewIntegration(
+            merchant=merchant, shop="woocommerce", package="moneybird",
+            start_date=part.start_date(datetime.now(UTC).date()), shop_url=shop["url"],
+            settings={
+                "package": {"administration_id": part.administration.id, "base_url": books["url"]}, **part.settings
+            },
+        )  # fmt: skip
+        secrets: integrations.Secrets = {
+            "shop": {"consumer_key": shop["consumer_key"], "consumer_secret": shop["consumer_secret"]},
+            "package": {"token": books["token"]},
+        }
+        code = integrations.add(conn, keyring, new, secrets).code
+    with open_session(merchant, code) as session:  # the one choice that is the merchant's own: his revenue accounts
+        accounts = {account.code: account.id for account in session.package.check().ledger_accounts}
+        revenue = {"goods": accounts["8000"], "shipping": accounts["8100"]}
+        chosen = {"mapping": {"revenue": revenue, "rounding": accounts["8900"]}}
+        integrations.change(session.conn, merchant, code, chosen)
+    with open_session(merchant, code) as session:
+        filled = check_and_apply(session)[1].filled
+    with open_session(merchant, code) as session:
+        integrations.go_live(session)
+    progress(f"merchant {merchant} ({part.name}): {shop['orders']} orders, {len(filled)} settings proposed, live")
+    return Actor(part=part, merchant=merchant, integration=code)
+
+
+def airflow(home: Path, server: LocalServer, port: int, progress: Progress) -> LocalAirflow:
+    """Return Airflow, not started yet. Raises ``NotConfigured("port_in_use")`` before anything is started."""
+    store = {name: os.environ[name] for name in (OWNER_URL, TASK_URL, KEYS_FILE)}
+    return LocalAirflow(
+        home / "airflow", server.dsn(AIRFLOW, _OWNERS[AIRFLOW]), port=port, store=store, progress=progress
+    )
+
+
+def fresh_home(home: Path) -> Path:
+    """Return an empty, private home; a demonstration that still runs there is an error, not a ruin."""
+    home = home.resolve()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in ("airflow", "logs"):
+        shutil.rmtree(home / left, ignore_errors=True)
+    return home
+
+
+def need_port(port: int) -> None:
+    """Raise ``NotConfigured`` when the UI's port is taken, before anything is started."""
+    if not is_free(port):
+        raise NotConfigured(f"port {port} is in use: end what listens there or choose another: make demo PORT=8081",
+                            code="port_in_use")  # fmt: skip
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
