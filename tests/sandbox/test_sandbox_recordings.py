@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sluis.sandbox.config import SandboxConfig, ShopConfig
+from sluis.sandbox.orders import rows_of
+from sluis.sandbox.pricing import Article, Till, line_item
 from sluis.sandbox.server import SandboxServer
 from tests.sandbox.conftest import SHOP, Client
 from tests.shared import shared_path
@@ -63,11 +66,12 @@ def shape(value: Any) -> Any:
     return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
 
 
-LISTS = sorted(
+LISTS = [
     path.stem
     for pattern in ("orders-window-*", "orders-created-*", "orders-list-*", "orders-modified-*", "refunds-list-*")
-    for path in FOLDER.glob(f"{pattern}.json")
-) + ["orders-include-ids", "orders-search-number", "refunds-mixed-vat-shipping", "refunds-of-unknown-order"]
+    for path in sorted(FOLDER.glob(f"{pattern}.json"))
+]
+LISTS += ["orders-include-ids", "orders-search-number", "refunds-mixed-vat-shipping", "refunds-of-unknown-order"]
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -92,11 +96,8 @@ def test_a_recorded_list_comes_back_whole(name: str, real: Client) -> None:
     assert json.loads(answer.text.replace(here, SITE)) == content["response"]["body"]
 
 
-ERRORS = sorted(path.stem for path in FOLDER.glob("error-400-*.json")) + [
-    "error-404-unknown-order",
-    "error-404-order-id-is-a-product",
-    "error-refund-id-as-order-id",
-]
+ERRORS = sorted(path.stem for path in FOLDER.glob("error-400-*.json"))
+ERRORS += ["error-404-unknown-order", "error-404-order-id-is-a-product", "error-refund-id-as-order-id"]
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -197,11 +198,6 @@ def test_what_a_shop_says_of_itself_has_the_recorded_shape(name: str, client: Cl
     [("round-3x1295", "12.95", 3, "standard"), ("round-1000x0035", "0.035", 1000, "standard")],
 )
 def test_vat_is_counted_as_the_real_shop_did(case: str, price: str, quantity: int, tax_class: str) -> None:
-    from decimal import Decimal
-
-    from sluis.sandbox.orders import rows_of
-    from sluis.sandbox.pricing import Article, Till, line_item
-
     line = recorded(f"order-{case}")["response"]["body"]["line_items"][0]
     till = Till(rows_of(ShopConfig()), "NL", "NL", with_vat=True)
     article = Article("X", "X", Decimal(price), tax_class)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, HTTPException, Request
@@ -16,7 +15,7 @@ from sluis.errors import SluisError
 from sluis.sandbox.drafting import make_refund
 from sluis.sandbox.faults import Fault
 from sluis.sandbox.moneybird import Invalid
-from sluis.sandbox.orderbook import Json
+from sluis.sandbox.orderbook import Json, OrderBook
 from sluis.sandbox.orders import Generator
 from sluis.sandbox.state import Shop, State
 
@@ -65,11 +64,14 @@ def router(state: State) -> APIRouter:
             raise HTTPException(401, "the control token is missing or wrong")
 
     routes = APIRouter(prefix="/_sandbox", dependencies=[Depends(guard)])
+    routes.include_router(_counts_and_faults(state))
+    routes.include_router(_shops(state))
+    routes.include_router(_books(state))
+    return routes
 
-    def shop_of(code: str) -> Shop:
-        if code not in state.shops:
-            raise HTTPException(404, "no such shop")
-        return state.shops[code]
+
+def _counts_and_faults(state: State) -> APIRouter:
+    routes = APIRouter()
 
     @routes.get("/stats")
     async def stats() -> dict[str, Any]:
@@ -96,50 +98,62 @@ def router(state: State) -> APIRouter:
         state.limiter.windows.clear()
         return limit
 
-    @routes.post("/shops/{code}/orders", status_code=201)
-    async def add_orders(code: str, new: Annotated[NewOrders, Body()]) -> dict[str, list[int]]:
-        return {"ids": add_to(shop_of(code), state, new)}
+    return routes
 
-    @routes.patch("/shops/{code}/orders/{order_id}")
-    async def change_order(code: str, order_id: int, change: Annotated[Change, Body()]) -> Json:
-        shop = shop_of(code)
-        if order_id not in shop.book.orders:
-            raise HTTPException(404, "no such order")
-        at: datetime | None = (change.at or state.clock()) if change.touch else None
-        return shop.book.change(order_id, change.set, at=at).raw
 
-    @routes.delete("/shops/{code}/orders/{order_id}", status_code=204)
-    async def delete_order(code: str, order_id: int) -> None:
-        shop = shop_of(code)
-        if order_id not in shop.book.orders:
-            raise HTTPException(404, "no such order")
-        shop.book.delete(order_id)
+def _shops(state: State) -> APIRouter:
+    routes = APIRouter(prefix="/shops/{code}/orders")
 
-    @routes.post("/shops/{code}/orders/{order_id}/refunds", status_code=201)
-    async def refund_order(code: str, order_id: int, new: Annotated[NewRefund, Body()]) -> Json:
+    def shop_of(code: str) -> Shop:
+        if code not in state.shops:
+            raise HTTPException(404, "no such shop")
+        return state.shops[code]
+
+    def book_of(code: str, order_id: int) -> OrderBook:
         book = shop_of(code).book
         if order_id not in book.orders:
             raise HTTPException(404, "no such order")
-        try:
-            amount = None if new.amount is None else Decimal(new.amount)
-            refund = make_refund(
-                book,
-                book.orders[order_id].raw,
-                new.at or state.clock(),
-                lines=new.lines,
-                amount=amount,
-                shipping=new.shipping,
-                reason=new.reason,
-            )
-        except SluisError as error:
-            raise HTTPException(422, str(error)) from None
-        return book.put_refund(order_id, refund).raw
+        return book
 
-    @routes.post("/books/{administration}/contacts", status_code=201)
+    @routes.post("", status_code=201)
+    async def add_orders(code: str, new: Annotated[NewOrders, Body()]) -> dict[str, list[int]]:
+        return {"ids": add_to(shop_of(code), state, new)}
+
+    @routes.patch("/{order_id}")
+    async def change_order(code: str, order_id: int, change: Annotated[Change, Body()]) -> Json:
+        at = (change.at or state.now()) if change.touch else None
+        return book_of(code, order_id).change(order_id, change.set, at=at).raw
+
+    @routes.delete("/{order_id}", status_code=204)
+    async def delete_order(code: str, order_id: int) -> None:
+        book_of(code, order_id).delete(order_id)
+
+    @routes.post("/{order_id}/refunds", status_code=201)
+    async def refund_order(code: str, order_id: int, new: Annotated[NewRefund, Body()]) -> Json:
+        return _refund(book_of(code, order_id), order_id, new, new.at or state.now())
+
+    return routes
+
+
+def _refund(book: OrderBook, order_id: int, new: NewRefund, at: datetime) -> Json:
+    order = book.orders[order_id].raw
+    try:
+        refund = make_refund(
+            book, order, at, lines=new.lines, amount=new.amount, shipping=new.shipping, reason=new.reason
+        )
+    except SluisError as error:
+        raise HTTPException(422, str(error)) from None
+    return book.put_refund(order_id, refund).raw
+
+
+def _books(state: State) -> APIRouter:
+    routes = APIRouter(prefix="/books/{administration}")
+
+    @routes.post("/contacts", status_code=201)
     async def add_contact(administration: str, contact: Annotated[dict[str, Any], Body()]) -> Json:
         return _in_books(state, administration, "contact", contact)
 
-    @routes.post("/books/{administration}/external_sales_invoices", status_code=201)
+    @routes.post("/external_sales_invoices", status_code=201)
     async def add_invoice(administration: str, invoice: Annotated[dict[str, Any], Body()]) -> Json:
         return _in_books(state, administration, "invoice", invoice)
 

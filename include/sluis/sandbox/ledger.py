@@ -40,6 +40,7 @@ class Ledger(Contacts):
     by_date: dict[str, list[str]] = field(default_factory=dict)
     references: dict[str, int] = field(default_factory=dict)
     total_cents: int = 0
+    _entries: int = 0
 
     def __post_init__(self) -> None:
         self.chart = Chart(self.config.id, self.now())
@@ -107,54 +108,38 @@ class Ledger(Contacts):
         account = self.chart.account(given.get("ledger_account_id"))
         if account is None:
             raise unprocessable(details__ledger_account_id=("is not found", "invalid"))
-        price = round_cents(money(given.get("price", 0), "details__price"))
-        amount = str(given.get("amount") or "1")
-        matched = _AMOUNT.match(amount)
-        if matched is None:
-            raise unprocessable(details__amount=("is not a number", "not_a_number"))
-        quantity = Decimal(matched[1].replace(",", "."))
+        price, quantity = round_cents(money(given.get("price", 0), "details__price")), _quantity(given)
         percent = Decimal(rate["percentage"])
         entered = round_cents(price * quantity)
         vat = round_cents(entered * percent / (100 + percent) if incl else entered * percent / 100)
-        net = entered - vat if incl else entered
-        stamps = self._stamps()
         detail = {
-            "id": self._id(),
-            "administration_id": int(self.config.id),
             "tax_rate_id": rate["id"],
             "ledger_account_id": account["id"],
+            "amount": given.get("amount") if given.get("amount") is None else str(given["amount"]),
+            "amount_decimal": plain(quantity),
+            "description": str(given["description"]),
+            "price": plain(price),
+            "row_order": index,
+            "tax_report_reference": self.chart.report_reference(rate),
+        }
+        return self._row() | detail, entered - vat if incl else entered, vat
+
+    def _row(self) -> Json:
+        """Return a new line with what is the same on all."""
+        now = self.now()
+        return {
+            "id": self._id(),
+            "administration_id": int(self.config.id),
             "project_id": None,
             "product_id": None,
-            "amount": amount if given.get("amount") is not None else None,
-            "amount_decimal": plain(quantity),
-            "description": given["description"],
-            "price": plain(price),
             "period": None,
-            "row_order": index,
-            "total_price_excl_tax_with_discount": plain(net),
-            "total_price_excl_tax_with_discount_base": plain(net),
-            "tax_report_reference": self.chart.report_reference(rate),
             "mandatory_tax_text": None,
-            "created_at": stamps["created_at"],
-            "updated_at": stamps["updated_at"],
+            "created_at": now,
+            "updated_at": now,
         }
-        return detail, net, vat
 
     def _invoice(self, head: Json, details: list[tuple[Json, Decimal, Decimal]]) -> Json:
-        net = sum((part for _, part, _ in details), ZERO)
-        gross = net + sum((part for _, _, part in details), ZERO)
-        per_rate: dict[str, list[Decimal]] = {}
-        for detail, line_net, line_vat in details:
-            sums = per_rate.setdefault(detail["tax_rate_id"], [ZERO, ZERO])
-            sums[0] += line_net
-            sums[1] += line_vat
-        exchange = EXCHANGE[head["currency"]]
-
-        def both(name: str, amount: Decimal) -> Json:
-            return {name: plain(amount), f"{name}_base": plain(round_cents(amount * exchange))}
-
-        for detail, line_net, _ in details:
-            detail.update(both("total_price_excl_tax_with_discount", line_net))
+        gross = sum((net + vat for _, net, vat in details), ZERO)
         contact = self.contacts[head["contact_id"]]
         paid = gross == ZERO
         late = head["due_date"] is not None and head["due_date"] < self.clock().date().isoformat()
@@ -164,26 +149,22 @@ class Ledger(Contacts):
             **head,
             "contact": {key: value for key, value in contact.items() if key != "events"},
             "state": "paid" if paid else "late" if late else "open",
-            "entry_number": len(self.invoices) + 1,
+            "entry_number": self._next_entry(),
             "origin": "api",
             "paid_at": head["date"] if paid else None,
             **self._stamps(),
-            "details": [detail for detail, _, _ in details],
+            **_totals(details, EXCHANGE[head["currency"]]),
             "payments": [],
-            "total_paid": "0.0",
-            **both("total_unpaid", gross),
-            **both("total_price_excl_tax", net),
-            **both("total_price_incl_tax", gross),
             "marked_dubious_on": None,
             "marked_uncollectible_on": None,
             "notes": [],
             "attachments": [],
             "events": [self._event("external_sales_invoice_created")],
-            "tax_totals": [
-                {"tax_rate_id": rate_id, **both("taxable_amount", sums[0]), **both("tax_amount", sums[1])}
-                for rate_id, sums in per_rate.items()
-            ],
         }
+
+    def _next_entry(self) -> int:
+        self._entries += 1
+        return self._entries
 
     def _store(self, invoice: Json) -> None:
         self.invoices[invoice["id"]] = invoice
@@ -222,6 +203,39 @@ class Ledger(Contacts):
             found = [invoice for entry in ids if first <= (invoice := self.invoices[entry])["date"] <= last]
         found.sort(key=lambda invoice: (invoice["date"], invoice["id"]), reverse=True)
         return [invoice for invoice in found if not states or invoice["state"] in states]
+
+
+def _quantity(given: Json) -> Decimal:
+    matched = _AMOUNT.match(str(given.get("amount") or "1"))
+    if matched is None:
+        raise unprocessable(details__amount=("is not a number", "not_a_number"))
+    return Decimal(matched[1].replace(",", "."))
+
+
+def _totals(details: list[tuple[Json, Decimal, Decimal]], exchange: Decimal) -> Json:
+    """Return lines and totals, each amount also in euro (``_base``)."""
+
+    def both(name: str, amount: Decimal) -> Json:
+        return {name: plain(amount), f"{name}_base": plain(round_cents(amount * exchange))}
+
+    per_rate: dict[str, list[Decimal]] = {}
+    for detail, net, vat in details:
+        sums = per_rate.setdefault(detail["tax_rate_id"], [ZERO, ZERO])
+        sums[0] += net
+        sums[1] += vat
+    net_total = sum((net for _, net, _ in details), ZERO)
+    gross = net_total + sum((vat for _, _, vat in details), ZERO)
+    return {
+        "details": [{**detail, **both("total_price_excl_tax_with_discount", net)} for detail, net, _ in details],
+        "total_paid": "0.0",
+        **both("total_unpaid", gross),
+        **both("total_price_excl_tax", net_total),
+        **both("total_price_incl_tax", gross),
+        "tax_totals": [
+            {"tax_rate_id": rate_id, **both("taxable_amount", sums[0]), **both("tax_amount", sums[1])}
+            for rate_id, sums in per_rate.items()
+        ],
+    }
 
 
 def _day(given: Json, name: str) -> date | None:
