@@ -102,9 +102,17 @@ def test_what_a_person_chose_stays() -> None:
         "mapping.tax_rates['S 21 NL']": "mapped",
         "mapping.tax_rates['S 9 NL']": "gone",
         "mapping.revenue['goods']": "mapped",
+        "mapping.rounding": "mapped",
     }
 
 
 def test_a_key_of_another_form_is_refused() -> None:
     with pytest.raises(NotConfigured, match="S 21 NL"):
         propose_mapping(facts(), ["21%"])
+
+
+def test_an_account_for_roundings_is_proposed_where_there_is_one() -> None:
+    accounts = (account("80", "Omzet"), account("89", "Betaalverschillen en afronding"))
+    mapping = propose_mapping(facts(accounts=accounts), []).mapping
+    assert (mapping.revenue, mapping.rounding) == ({LineKind.GOODS: "80"}, "89")
+    assert propose_mapping(facts(), []).mapping.rounding is None

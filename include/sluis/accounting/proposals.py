@@ -32,6 +32,7 @@ _KIND_WORDS = {
     LineKind.FEE: re.compile(r"betaalkosten|toeslag|\bfees?\b", re.IGNORECASE),
     LineKind.GIFT_CARD: re.compile(r"cadeau|waardebon|gift ?card|voucher|tegoed", re.IGNORECASE),
 }
+_ROUNDING = re.compile(r"afronding|rounding", re.IGNORECASE)
 _VAT_WORDS = re.compile(r"\b(btw|vat)\b", re.IGNORECASE)
 _UNSORTED = re.compile(r"ongecategoriseerd|uncategori[sz]ed|te rubriceren", re.IGNORECASE)
 
@@ -79,39 +80,68 @@ def propose_mapping(
     Raises ``NotConfigured`` for a key of another form.
     """
     present = present or Mapping()
-    rates, revenue, proposals = dict(present.tax_rates), dict(present.revenue), list[Proposal]()
-    usable_rates = {rate.id: rate.name for rate in facts.tax_rates if rate.active}
-    for key in sorted(set(tax_keys)):
-        found, sure = _rates_for(key, facts)
-        fitting = [Candidate(id=rate.id, name=rate.name) for rate in found]
-        item = _proposal(f"mapping.tax_rates['{key}']", rates.get(key), usable_rates, fitting, sure=sure)
-        proposals.append(item)
-        if item.value:
-            rates[key] = item.value
-    usable_accounts = {account.id: account.name for account in facts.ledger_accounts if account.active}
-    for kind in sorted(set(kinds)):
-        accounts = _accounts_for(kind, facts, revenue_kinds)
-        fitting = [Candidate(id=account.id, name=account.name) for account in accounts]
-        if not fitting and kind in {LineKind.SHIPPING, LineKind.FEE} and kind not in revenue:
-            continue  # these fall back on the account of goods
-        item = _proposal(f"mapping.revenue['{kind.value}']", revenue.get(kind), usable_accounts, fitting)
-        proposals.append(item)
-        if item.value:
-            revenue[kind] = item.value
+    rates, rate_items = _tax_rates(facts, sorted(set(tax_keys)), present)
+    revenue, account_items = _revenue(facts, sorted(set(kinds)), present, revenue_kinds)
+    rounding, rounding_items = _rounding(facts, present)
     return Proposed(
-        mapping=Mapping(tax_rates=rates, revenue=revenue, rounding=present.rounding), proposals=tuple(proposals)
+        mapping=Mapping(tax_rates=rates, revenue=revenue, rounding=rounding),
+        proposals=(*rate_items, *account_items, *rounding_items),
     )
 
 
+def _tax_rates(facts: PackageFacts, keys: Sequence[str], present: Mapping) -> tuple[dict[str, str], list[Proposal]]:
+    usable = {rate.id for rate in facts.tax_rates if rate.active}
+    chosen, items = dict(present.tax_rates), list[Proposal]()
+    for key in keys:
+        found, sure = _rates_for(key, facts)
+        item = _proposal(f"mapping.tax_rates['{key}']", chosen.get(key), usable, _candidates(found), sure=sure)
+        items.append(item)
+        if item.value:
+            chosen[key] = item.value
+    return chosen, items
+
+
+def _revenue(
+    facts: PackageFacts, kinds: Sequence[LineKind], present: Mapping, revenue_kinds: Collection[str]
+) -> tuple[dict[LineKind, str], list[Proposal]]:
+    usable = {account.id for account in facts.ledger_accounts if account.active}
+    chosen, items = dict(present.revenue), list[Proposal]()
+    for kind in kinds:
+        found = _accounts_for(kind, facts, revenue_kinds)
+        if not found and kind in {LineKind.SHIPPING, LineKind.FEE} and kind not in chosen:
+            continue  # these fall back on the account of goods
+        item = _proposal(f"mapping.revenue['{kind.value}']", chosen.get(kind), usable, _candidates(found))
+        items.append(item)
+        if item.value:
+            chosen[kind] = item.value
+    return chosen, items
+
+
+def _rounding(facts: PackageFacts, present: Mapping) -> tuple[str | None, list[Proposal]]:
+    active = [account for account in facts.ledger_accounts if account.active]
+    found = [account for account in active if _ROUNDING.search(account.name)]
+    if not found and not present.rounding:
+        return None, []  # it falls back on the account of goods
+    item = _proposal("mapping.rounding", present.rounding, {account.id for account in active}, _candidates(found))
+    return item.value or present.rounding, [item]
+
+
+def _candidates(found: Iterable[TaxRate | LedgerAccount]) -> tuple[Candidate, ...]:
+    return tuple(Candidate(id=item.id, name=item.name) for item in found)
+
+
 def _proposal(
-    setting: str, present: str | None, usable: dict[str, str], fitting: Sequence[Candidate], *, sure: bool = True
+    setting: str, present: str | None, usable: Collection[str], fitting: tuple[Candidate, ...], *, sure: bool = True
 ) -> Proposal:
-    if present is not None:
-        outcome: Literal["mapped", "gone"] = "mapped" if present in usable else "gone"
-        return Proposal(setting=setting, outcome=outcome, candidates=() if outcome == "mapped" else tuple(fitting))
+    if present:
+        return (
+            Proposal(setting=setting, outcome="mapped")
+            if present in usable
+            else Proposal(setting=setting, outcome="gone", candidates=fitting)
+        )
     if len(fitting) == 1 and sure:
-        return Proposal(setting=setting, outcome="found", value=fitting[0].id, candidates=tuple(fitting))
-    return Proposal(setting=setting, outcome="ambiguous" if fitting else "nothing", candidates=tuple(fitting))
+        return Proposal(setting=setting, outcome="found", value=fitting[0].id, candidates=fitting)
+    return Proposal(setting=setting, outcome="ambiguous" if fitting else "nothing", candidates=fitting)
 
 
 # ------------------------------------------------------------------------------------------------------- tax rates
@@ -165,6 +195,6 @@ def _accounts_for(kind: LineKind, facts: PackageFacts, revenue_kinds: Collection
     named = [account for account in wanted if _KIND_WORDS[kind].search(account.name)]
     if kind is not LineKind.GOODS:
         return named
-    special = [word for other, word in _KIND_WORDS.items() if other is not LineKind.GOODS]
+    special = [_ROUNDING, *(word for other, word in _KIND_WORDS.items() if other is not LineKind.GOODS)]
     plain = [account for account in wanted if not any(word.search(account.name) for word in special)]
     return plain if len(plain) == 1 else [account for account in named if account in plain] or plain
