@@ -28,11 +28,14 @@ def trees() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def names_used(tree: ast.Module) -> set[str]:
-    """Attributes taken from the module ``reasons``."""
+    """Codes taken from the module ``reasons`` (other rooms have variables of that name)."""
     return {
         node.attr
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "reasons"
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "reasons"
+        and node.attr.isupper()
     }
 
 
