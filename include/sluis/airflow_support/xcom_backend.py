@@ -52,10 +52,14 @@ class RefusingXCom(BaseXCom):
 def _skipped(value: Any) -> Any:
     """Let Airflow's own note about skipped tasks pass: lists of task ids under the two words it knows."""
     if isinstance(value, dict) and set(value) <= {"skipped", "followed"}:
-        ids = [entry for listed in value.values() if isinstance(listed, list | tuple | set) for entry in listed]
-        if all(isinstance(entry, str) and _TASK_ID.fullmatch(entry) for entry in ids):
+        lists = list(value.values())
+        if all(type(ids) is list and all(_is_task_id(entry) for entry in ids) for ids in lists):
             return value
     raise Defect(f"XCom {XCOM_SKIPMIXIN_KEY} holds more than task ids", code="xcom_refused")
+
+
+def _is_task_id(entry: Any) -> bool:
+    return type(entry) is str and _TASK_ID.fullmatch(entry) is not None
 
 
 class _Gate:
