@@ -72,8 +72,8 @@ class TestMatching:
 
 class TestDebtors:
     def test_an_archived_contact_is_adopted(self, world: MoneybirdWorld) -> None:
+        world.books.put_contact(customer_id=NUMBER + "0", company_name=NUMBER)  # older, and only alike
         archived = world.books.put_contact(customer_id=NUMBER, archived=True)
-        world.books.put_contact(customer_id=NUMBER + "0", company_name=NUMBER)
         debtor = world.connector.debtor(buyer(), KEY)
         assert (debtor.id, debtor.created) == (archived, False)
         assert len(world.books.seen) == 2
