@@ -193,7 +193,7 @@ def _report(
     sums: dict[tuple[Link, str], tuple[int, int]] = {}
     for found in matches:
         _add(sums, found.link, found.candidate.currency, found.candidate.total_cents)
-    answered = {found.booked.external_id for found in matches if found.booked is not None}
+    answered = {external_id for found in matches for external_id in found.called_so}
     for booked in books:
         if booked.external_id not in answered and period[0] <= booked.issue_date <= period[1]:
             _add(sums, Link.NOT_IN_SHOP, booked.currency, cents(booked.total_with_vat))

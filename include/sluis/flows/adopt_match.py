@@ -52,6 +52,7 @@ class Match(Frozen):
     link: Link
     booked: Booked | None = None
     what: str | None = None
+    called_so: tuple[str, ...] = ()  #: the package's ids of all documents that have its reference
 
 
 def match(candidates: Sequence[Candidate], books: Sequence[Booked]) -> list[Match]:
@@ -69,14 +70,16 @@ def _match(candidate: Candidate, books: dict[str, list[Booked]], called: Counter
     found = [booked for reference in candidate.references for booked in books.get(reference, ())]
     if not found:
         return Match(candidate=candidate, link=Link.NOT_IN_BOOKS if candidate.bookable else Link.NOT_BOOKABLE)
-    if any(called[reference] > 1 and reference in books for reference in candidate.references):
-        return Match(candidate=candidate, link=Link.AMBIGUOUS, booked=found[0], what="number_repeats_in_shop")
     same = [booked for booked in found if _difference(candidate, booked) is None]
-    if len(same) > 1:
-        return Match(candidate=candidate, link=Link.AMBIGUOUS, booked=same[0], what="twice_in_books")
-    if not same:
-        return Match(candidate=candidate, link=Link.DIFFERENT, booked=found[0], what=_difference(candidate, found[0]))
-    return Match(candidate=candidate, link=Link.LINKED, booked=same[0], what=candidate.reason)
+    link, booked, what = Link.LINKED, (same or found)[0], candidate.reason
+    if any(called[reference] > 1 and reference in books for reference in candidate.references):
+        link, what = Link.AMBIGUOUS, "number_repeats_in_shop"
+    elif len(same) > 1:
+        link, what = Link.AMBIGUOUS, "twice_in_books"
+    elif not same:
+        link, what = Link.DIFFERENT, _difference(candidate, booked)
+    called_so = tuple(one.external_id for one in found)
+    return Match(candidate=candidate, link=link, booked=booked, what=what, called_so=called_so)
 
 
 def _difference(candidate: Candidate, booked: Booked) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, datetime
 from functools import partial
 from typing import TypeVar
@@ -88,8 +89,8 @@ def check_and_apply(session: Session) -> tuple[CheckResult, Applied]:
         return first, Applied(filled=(), settings_version=integration.settings_version)
     settings = integration.settings.model_copy(update={"mapping": first.proposal.mapping})
     version = session.integrations.update_settings(*where, settings)
-    fresh = Session(session.conn, session.keyring, session.integrations.get(*where), session.role)
-    return check(fresh), Applied(filled=filled, settings_version=version)
+    with closing(Session(session.conn, session.keyring, session.integrations.get(*where), session.role)) as fresh:
+        return check(fresh), Applied(filled=filled, settings_version=version)
 
 
 def _proposed(present: Mapping, needs: list[Needed], facts: PackageFacts | None) -> Proposed:

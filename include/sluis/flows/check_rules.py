@@ -61,7 +61,7 @@ def shop_findings(settings: IntegrationSettings, facts: ShopFacts) -> Iterator[F
     if methods and (strange := sorted(named - methods)):
         yield _warning("payment_method_unknown", f"the settings name {', '.join(strange)}; the shop has no such method")
     for code in facts.warnings:
-        yield _warning(code, f"the shop's settings are odd: {code.replace('_', ' ')}")
+        yield _warning(code, f"the shop warns: {code.replace('_', ' ')}")
 
 
 def package_findings(settings: IntegrationSettings, facts: PackageFacts) -> Iterator[Finding]:
@@ -79,7 +79,7 @@ def package_findings(settings: IntegrationSettings, facts: PackageFacts) -> Iter
             "the administration has contacts of its own: set debtors_before_start, or customers get a second one",
         )
     for code in facts.warnings:
-        yield _warning(code, f"the administration says: {code.replace('_', ' ')}")
+        yield _warning(code, f"the administration warns: {code.replace('_', ' ')}")
 
 
 def date_findings(settings: IntegrationSettings, today: date) -> Iterator[Finding]:
@@ -97,23 +97,18 @@ def needed(settings: IntegrationSettings, facts: ShopFacts, today: date) -> Iter
         yield _warning("shop_charges_vat_under_kor", "vat_scheme is kor, yet the shop charges VAT: such orders wait")
     if settings.vat_scheme != "kor" and not domestic and _TAXES_HIDDEN not in facts.warnings:
         yield _missing("shop_charges_no_vat", "the shop has no VAT rate of the home country: fill its tax settings")
-    asked: list[tuple[str, str | None, str]] = [
-        (country or settings.home_country, rate, f"the shop charges {rate} % in {country or 'every country'}")
-        for country, rate, _ in facts.tax_rates
-    ]
-    if not facts.tax_rates and _TAXES_HIDDEN in facts.warnings:
-        asked += _by_law(settings, today)
-    if settings.vat_scheme == "kor" or settings.untaxed_lines == "exempt":
-        asked.append((settings.home_country, None, "lines without VAT are exempt"))
     seen: set[str] = set()
-    for country, rate, why in asked:
+    waiting: dict[str, list[str]] = {}
+    for country, rate, why in _charges(settings, facts, today):
         answer = _decided(settings, country, None if rate is None else _percent(rate), today)
-        if isinstance(answer, VatTreatment):
-            if tax_key(answer) not in seen:
-                seen.add(tax_key(answer))
-                yield Needed(treatment=answer, why=why, certain=True)
-        elif settings.vat_scheme != "kor":
-            yield _warning(answer, f"{why}: {reasons.explain(answer)}")
+        if not isinstance(answer, VatTreatment):
+            waiting.setdefault(answer, []).append(f"{rate or 0} % in {country}")
+        elif tax_key(answer) not in seen:
+            seen.add(tax_key(answer))
+            yield Needed(treatment=answer, why=why, certain=True)
+    if settings.vat_scheme != "kor":
+        for code, charges in waiting.items():
+            yield _warning(code, f"the shop may charge {', '.join(charges)}; such orders wait: {reasons.explain(code)}")
     export = _decided(settings, _ABROAD, None, today)
     if isinstance(export, VatTreatment) and tax_key(export) not in seen:
         yield Needed(treatment=export, why="orders delivered outside the EU", certain=False)
@@ -145,7 +140,11 @@ def _ledger_findings(settings: IntegrationSettings, facts: PackageFacts | None) 
     if settings.mapping.rounding:
         mapped["mapping.rounding"] = settings.mapping.rounding
     if settings.mapping.ledger_account(LineKind.GOODS) is None:
-        yield _missing("ledger_account_missing", "mapping.revenue['goods'] is empty: name the account of turnover")
+        yield _missing(
+            "ledger_account_missing",
+            "mapping.revenue['goods'] is empty: name the account of turnover"
+            " (`sluis integration set`; candidates stand in the proposal)",
+        )
     for where, account in mapped.items():
         if accounts is not None and (account not in accounts or not accounts[account].active):
             yield _missing("ledger_account_gone", f"{where} names {account}, which sales cannot be booked on")
@@ -196,7 +195,20 @@ def filter_findings(this: Integration, all_integrations: Sequence[Integration], 
     elif gaps:
         yield _warning("filters_gap", f"orders to {len(gaps)} countries where the shop has no VAT rate are not booked")
     elif not overlap:
-        yield _ok("filters", f"every order of the shop belongs to one of {len(group)} integration(s)")
+        yield _ok("filters", f"each order of the shop belongs to exactly one integration (of {len(group)})")
+
+
+def _charges(settings: IntegrationSettings, facts: ShopFacts, today: date) -> list[tuple[str, str | None, str]]:
+    """Return what the shop may charge: country, rate in percent (``None``: no VAT row), and how that is known."""
+    asked: list[tuple[str, str | None, str]] = [
+        (country or settings.home_country, rate, f"the shop charges {rate} % in {country or 'every country'}")
+        for country, rate, _ in facts.tax_rates
+    ]
+    if not facts.tax_rates and _TAXES_HIDDEN in facts.warnings:
+        asked += _by_law(settings, today)
+    if settings.vat_scheme == "kor" or settings.untaxed_lines == "exempt":
+        asked.append((settings.home_country, None, "lines without VAT are exempt"))
+    return asked
 
 
 def _by_law(settings: IntegrationSettings, today: date) -> Iterator[tuple[str, str | None, str]]:

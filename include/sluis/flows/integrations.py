@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import date
 from typing import Any, Literal, NoReturn
 
@@ -143,7 +144,8 @@ def reconnect(session: Session, secrets: Secrets) -> Integration:
         for side, values in secrets.items():
             _check_secrets(plugins[side], side, values)
             Credentials(session.conn, session.keyring).put(where.merchant, where.code, side, values)
-        _both_answer(Session(session.conn, session.keyring, where, session.role))
+        with closing(Session(session.conn, session.keyring, where, session.role)) as fresh:  # connects anew
+            _both_answer(fresh)
     if where.state is IntegrationState.RECONNECT:
         return _to(session, IntegrationState.LIVE)
     return session.integrations.get(where.merchant, where.code)
