@@ -50,9 +50,13 @@ def _finite(value: Decimal) -> Decimal:
 
 
 def _two_decimals(value: Decimal) -> Decimal:
-    if value != value.quantize(CENT):
+    try:
+        whole = value.quantize(CENT)
+    except InvalidOperation:
+        raise ValueError("too large for an amount") from None
+    if value != whole:
         raise ValueError("not a whole number of cents")
-    return value.quantize(CENT)
+    return whole
 
 
 #: A finite decimal number (quantities, rates in percent, unit prices).
