@@ -35,8 +35,11 @@ def document_date(order: Order, settings: IntegrationSettings) -> date:
 
 
 def local_date(moment: datetime, settings: IntegrationSettings) -> date:
-    """Return the day of ``moment`` in the shop's time zone."""
-    return moment.astimezone(settings.zone).date()
+    """Return the day of ``moment`` in the shop's time zone (at the end of the calendar that in UTC)."""
+    try:
+        return moment.astimezone(settings.zone).date()
+    except OverflowError:
+        return moment.date()
 
 
 def oldest_bookable(today: date) -> date:
