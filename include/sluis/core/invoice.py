@@ -142,6 +142,7 @@ class DocumentOutcome(Frozen):
     field: str | None = None  #: what is wrong, e.g. ``line_items[2].taxes``
     rule: str | None = None
     reference: str | None = None
+    external_id: str | None = None  #: the package's id, where the document stands in the books
     issue_date: date | None = None
     currency: str = ""
     total: Amount = ZERO  #: with VAT, signed: negative for a credit note

@@ -95,7 +95,12 @@ def unreadable(document: Unreadable) -> DocumentOutcome:
 
 
 def outcome(
-    invoice: Invoice, result: Result, *, reason: str | None = None, field: str | None = None
+    invoice: Invoice,
+    result: Result,
+    *,
+    reason: str | None = None,
+    field: str | None = None,
+    external_id: str | None = None,
 ) -> DocumentOutcome:
     """Return what became of a prepared document. Amounts are signed: a credit note counts below zero."""
     sign = invoice.kind.sign
@@ -109,6 +114,7 @@ def outcome(
         field=field,
         rule=invoice.rule,
         reference=invoice.invoice_number,
+        external_id=external_id,
         issue_date=invoice.issue_date,
         currency=invoice.currency,
         total=invoice.total_with_vat * sign,

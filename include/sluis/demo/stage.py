@@ -7,30 +7,28 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
-import requests
 import yaml
-from psycopg import sql
 
 from sluis.demo.cast import Part, sandbox
 from sluis.errors import Defect, NotConfigured
 from sluis.flows import integrations
 from sluis.flows.check import check_and_apply
 from sluis.flows.wiring import open_session
+from sluis.http.session import VendorSession
 from sluis.local.processes import Child, free_port, is_free, stop
 from sluis.local.stack import LocalAirflow, Progress
 from sluis.privacy.keyring import KEYS_FILE, Keyring
 from sluis.store.database import OWNER_URL, TASK_URL, owner_connection
 from sluis.store.merchants import Merchants
 from sluis.store.migrate import TASK_ROLE, upgrade
-from sluis.store.server import SUPERUSER, LocalServer
+from sluis.store.server import LocalServer
 
 STORE, AIRFLOW = "sluis", "airflow"
 _OWNERS = {STORE: "sluis_owner", AIRFLOW: "airflow"}
@@ -74,16 +72,21 @@ class Sandbox:
         if self._child.status() is not None:
             raise Defect(f"the sandbox ended: {self._child.last_line()} (log: {self._child.log})", code="sandbox_died")
 
-    def stats(self) -> dict[str, Any]:
-        """What shops and books count themselves: documents, cents, contacts, calls."""
-        with requests.Session() as http:
-            http.trust_env = False
-            control = self.facts["control"]
-            token = {"Authorization": f"Bearer {control['token']}"}
-            answer = http.get(f"{control['url']}/stats", headers=token, timeout=60)
-            answer.raise_for_status()
-            stats: dict[str, Any] = answer.json()
+    def stats(self, since: Mapping[str, str]) -> dict[str, Any]:
+        """What shops and books count themselves: documents, cents, contacts, calls.
+
+        ``since`` gives per shop the moment (ISO 8601) from which changes count apart from older ones.
+        """
+        control = self.facts["control"]
+        http = VendorSession(
+            control["url"], vendor="sandbox", auth=None, limiter=None, limiter_key="sandbox",
+            headers={"Authorization": f"Bearer {control['token']}"},
+        )  # fmt: skip
+        try:
+            stats: dict[str, Any] = http.get("/stats", dict(since)).body
             return stats
+        finally:
+            http.close()
 
     def stop(self) -> None:
         """End it."""
@@ -111,8 +114,7 @@ def database(home: Path, progress: Progress) -> Iterator[LocalServer]:
     server.start()
     try:
         for name, owner in _OWNERS.items():
-            with psycopg.connect(server.dsn("postgres", SUPERUSER), autocommit=True) as conn:
-                conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+            server.discard(name)
             server.provide(name, owner)
         keys = home / "keys"
         _write_private(keys, Keyring.generate())

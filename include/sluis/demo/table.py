@@ -1,4 +1,4 @@
-"""The table at the end: what the shops say, what the books say, and whether they agree to the cent."""
+"""A table per merchant: what the shop says, what the books say, and whether they agree to the cent."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ from sluis.core.money import from_cents
 
 
 @dataclass(frozen=True)
-class Line:
-    """One merchant. Amounts in euro cents; the shop's total is orders less refunds, as the shop itself counts them."""
+class Sum:
+    """Documents and their signed euro cents with VAT."""
+
+    documents: int
+    cents: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One merchant. What shop and books count themselves stands beside what the run proved."""
 
     merchant: str
     what: str
-    documents_in_shop: int
-    booked: int
-    skipped: dict[str, int]
-    quarantined: dict[str, int]
-    shop_cents: int
-    books_cents: int
-    booked_cents: int
-    skipped_cents: int
-    quarantined_cents: int
+    orders: Sum  #: all the shop has
+    refunds: Sum
+    unread: Sum  #: trashed, or changed before the start date: a run never sees them
+    booked: Sum
+    skipped: Sum
+    quarantined: Sum
+    skipped_reasons: dict[str, int]
+    quarantine_reasons: dict[str, int]
+    books: Sum
     debtors: int
     duplicates: int
     seconds: float
@@ -33,49 +41,54 @@ class Line:
     def disagreements(self) -> list[str]:
         """Return what does not agree; empty when everything does, to the cent."""
         found = list(self.problems)
-        accounted = self.booked + sum(self.skipped.values()) + sum(self.quarantined.values())
-        if accounted != self.documents_in_shop:
-            found.append(f"the shop has {self.documents_in_shop} documents, {accounted} are accounted for")
-        if self.booked_cents + self.skipped_cents + self.quarantined_cents != self.shop_cents:
-            found.append("booked + skipped + quarantined is not what the shop charged")
-        if self.books_cents != self.booked_cents:
-            found.append(f"the books hold {_euro(self.books_cents)}, booked were {_euro(self.booked_cents)}")
+        in_shop = Sum(self.orders.documents + self.refunds.documents, self.orders.cents + self.refunds.cents)
+        parts = (self.unread, self.booked, self.skipped, self.quarantined)
+        accounted = Sum(sum(p.documents for p in parts), sum(p.cents for p in parts))
+        if accounted != in_shop:
+            found.append(
+                f"the shop has {in_shop.documents} documents of {euro(in_shop.cents)}, "
+                f"{accounted.documents} of {euro(accounted.cents)} are accounted for"
+            )
+        if self.books != self.booked:
+            found.append(f"the books hold {self.books.documents} documents of {euro(self.books.cents)}")
         if self.duplicates:
             found.append(f"{self.duplicates} references stand in the books more than once")
         return found
 
 
-def show(console: Console, lines: list[Line]) -> bool:
-    """Print the table; returns whether every total agrees to the cent."""
-    table = Table(title="What passed through sluis", show_lines=True)
-    for name, right in (
-        ("merchant", False), ("orders and refunds", True), ("booked", True), ("skipped", False),
-        ("quarantined", False), ("total in the shop", True), ("not booked", True), ("total in the books", True),
-        ("debtors", True), ("seconds", True), ("agrees", False),
-    ):  # fmt: skip
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
-    for line in lines:
-        wrong = line.disagreements()
-        table.add_row(
-            f"[bold]{line.merchant}[/]\n{line.what}",
-            str(line.documents_in_shop),
-            str(line.booked),
-            _reasons(line.skipped),
-            _reasons(line.quarantined),
-            _euro(line.shop_cents),
-            f"{_euro(line.skipped_cents)} skipped\n{_euro(line.quarantined_cents)} quarantined",
-            _euro(line.books_cents),
-            str(line.debtors),
-            f"{line.seconds:.0f}",
-            "[red]" + "\n".join(wrong) + "[/]" if wrong else "[green]to the cent[/]",
-        )
+def show(console: Console, outcome: Outcome) -> bool:
+    """Print the merchant's table; returns whether every total agrees to the cent."""
+    table = Table(title=f"[bold]{outcome.merchant}[/]: {outcome.what}", title_justify="left", min_width=76)
+    table.add_column("")
+    table.add_column("documents", justify="right")
+    table.add_column("EUR with VAT", justify="right")
+    _row(table, "orders in the shop", outcome.orders)
+    _row(table, "refunds in the shop", outcome.refunds)
+    _row(table, "not read: trashed, or last changed before the start date", outcome.unread)
+    table.add_section()
+    _row(table, "booked", outcome.booked)
+    _row(table, "skipped", outcome.skipped, outcome.skipped_reasons)
+    _row(table, "quarantined", outcome.quarantined, outcome.quarantine_reasons)
+    table.add_section()
+    _row(table, "in the books", outcome.books)
+    table.add_row("debtors in the books", str(outcome.debtors), "")
+    table.add_row("seconds from reading to proof", f"{outcome.seconds:.0f}", "")
     console.print(table)
-    return not any(line.disagreements() for line in lines)
+    wrong = outcome.disagreements()
+    for line in wrong:
+        console.print(f"  [red]does not agree: {line}[/]", highlight=False)
+    if not wrong:
+        console.print("  [green]shop and books agree to the cent[/]")
+    console.print()
+    return not wrong
 
 
-def _reasons(counts: dict[str, int]) -> str:
-    return "\n".join(f"{n:>5} {reason}" for reason, n in sorted(counts.items(), key=lambda c: -c[1])) or "0"
-
-
-def _euro(amount: int) -> str:
+def euro(amount: int) -> str:
+    """Return cents as an amount with two decimals and thousands apart."""
     return f"{from_cents(amount):,.2f}"
+
+
+def _row(table: Table, name: str, amount: Sum, reasons: dict[str, int] | None = None) -> None:
+    table.add_row(name, str(amount.documents), euro(amount.cents))
+    for reason, documents in sorted((reasons or {}).items(), key=lambda item: (-item[1], item[0])):
+        table.add_row(f"  [dim]{reason}[/]", f"[dim]{documents}[/]", "")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
+from datetime import time as datetime_time
 from typing import Any
 
 from sluis.core.invoice import Result
 from sluis.core.summary import Tally
 from sluis.demo.stage import Actor, Sandbox
-from sluis.demo.table import Line
+from sluis.demo.table import Outcome, Sum
 from sluis.errors import Defect, RetryLater
 from sluis.flows.wiring import open_session
 from sluis.local.api import AirflowApi
@@ -65,8 +67,19 @@ def _look(
     return (reports[-1] if reports else None), state
 
 
-def line(actor: Actor, report: RunReport | None, state: str, stats: dict[str, Any]) -> Line:
-    """Return the merchant's row. Raises ``Defect`` when the sandbox does not know him."""
+def since(actors: Sequence[Actor]) -> dict[str, str]:
+    """Return per shop from which moment on a first run reads: the start date's midnight in the shop's time zone."""
+    moments = {}
+    for actor in actors:
+        with open_session(actor.merchant, actor.integration) as session:
+            settings = session.integration.settings
+            start = datetime.combine(settings.start_date, datetime_time(), tzinfo=settings.zone)
+            moments[actor.part.shop.code] = start.isoformat()
+    return moments
+
+
+def outcome(actor: Actor, report: RunReport | None, state: str, stats: dict[str, Any]) -> Outcome:
+    """Lay a merchant's report beside what his shop and books count. Raises ``Defect`` for one the sandbox lacks."""
     try:
         shop = stats["shops"][actor.part.shop.code]
         books = stats["administrations"][actor.part.administration.id]
@@ -77,23 +90,31 @@ def line(actor: Actor, report: RunReport | None, state: str, stats: dict[str, An
     if tally.count(Result.DEFERRED):
         problems.append(f"{tally.count(Result.DEFERRED)} documents were deferred")
     reasons = tally.as_dict()["reasons"]
-    return Line(
+    listed = shop["listed"]
+    return Outcome(
         merchant=f"{actor.merchant} {actor.part.name}",
         what=actor.part.what,
-        documents_in_shop=shop["orders"] + shop["refunds"],
-        booked=tally.count(Result.BOOKED, Result.ADOPTED),
-        skipped=_counts(reasons.get("skipped")),
-        quarantined=_counts(reasons.get("quarantined")),
-        shop_cents=shop["orders_cents"] - shop["refunds_cents"],
-        books_cents=books["invoices_cents"],
-        booked_cents=tally.total_cents(CURRENCY, Result.BOOKED, Result.ADOPTED),
-        skipped_cents=tally.total_cents(CURRENCY, Result.SKIPPED),
-        quarantined_cents=tally.total_cents(CURRENCY, Result.QUARANTINED),
+        orders=Sum(shop["orders"], shop["orders_cents"]),
+        refunds=Sum(shop["refunds"], -shop["refunds_cents"]),
+        unread=Sum(
+            shop["orders"] - listed["orders"] + shop["refunds"] - listed["refunds"],
+            shop["orders_cents"] - listed["orders_cents"] - shop["refunds_cents"] + listed["refunds_cents"],
+        ),
+        booked=_sum(tally, Result.BOOKED, Result.ADOPTED),
+        skipped=_sum(tally, Result.SKIPPED),
+        quarantined=_sum(tally, Result.QUARANTINED),
+        skipped_reasons=_counts(reasons.get("skipped")),
+        quarantine_reasons=_counts(reasons.get("quarantined")),
+        books=Sum(books["invoices"], books["invoices_cents"]),
         debtors=books["contacts"],
         duplicates=sum(books["duplicates"].values()),
         seconds=(report.ended_at - report.started_at).total_seconds() if report else 0.0,
         problems=problems,
     )
+
+
+def _sum(tally: Tally, *results: Result) -> Sum:
+    return Sum(tally.count(*results), tally.total_cents(CURRENCY, *results))
 
 
 def _counts(value: object) -> dict[str, int]:

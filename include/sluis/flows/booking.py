@@ -45,6 +45,7 @@ class Booker:
     _rows: dict[Key, Booking] = field(default_factory=dict)
     _debtors: dict[str, str] = field(default_factory=dict)
     _booked_keys: set[str] = field(default_factory=set)
+    _gone: set[str] = field(default_factory=set)
     _away: int = 0
     _stopped: str | None = None
 
@@ -103,15 +104,23 @@ class Booker:
             return self._again(invoice, existing)
         if existing.external_id is None:
             return None
-        return outcome(invoice, Result.QUARANTINED, reason=existing.reason or reasons.TOTAL_DIFFERS)
+        return outcome(
+            invoice,
+            Result.QUARANTINED,
+            reason=existing.reason or reasons.TOTAL_DIFFERS,
+            external_id=existing.external_id,
+        )
 
     def _again(self, invoice: Invoice, existing: Booking) -> DocumentOutcome:
         """Tell a document that stands in the books from one that changed since."""
         if existing.fingerprint != self.session.pseudonyms.fingerprint(invoice):
-            return outcome(invoice, Result.QUARANTINED, reason=reasons.CHANGED_AFTER_BOOKING)
+            return outcome(
+                invoice, Result.QUARANTINED, reason=reasons.CHANGED_AFTER_BOOKING, external_id=existing.external_id
+            )
         if existing.run_id == self.run_id and not self.reported_before:  # an earlier try of this very run
-            return outcome(invoice, Result.ADOPTED if existing.adopted else Result.BOOKED)
-        return outcome(invoice, Result.ALREADY_BOOKED)
+            result = Result.ADOPTED if existing.adopted else Result.BOOKED
+            return outcome(invoice, result, external_id=existing.external_id)
+        return outcome(invoice, Result.ALREADY_BOOKED, external_id=existing.external_id)
 
     # ------------------------------------------------------------------------------------------------- the protocol
 
@@ -139,6 +148,7 @@ class Booker:
         customer = self._customer(invoice)
         self.session.debtors.forget(customer)
         self._debtors.pop(customer, None)
+        self._gone.add(customer)  # a contact matched at the start of the run may be the one that is gone
         debtor = self._debtor(invoice)
         claim = self._claim(invoice)
         try:
@@ -163,7 +173,8 @@ class Booker:
 
     def _debtor(self, invoice: Invoice) -> Debtor:
         customer = self._customer(invoice)
-        known = self._debtors.get(customer) or self.matched_debtors.get(customer)
+        matched = None if customer in self._gone else self.matched_debtors.get(customer)
+        known = self._debtors.get(customer) or matched
         debtor = Debtor(id=known, created=False) if known else self.session.package.debtor(invoice.buyer, customer)
         if self._debtors.get(customer) != debtor.id:
             self._debtors[customer] = self.session.debtors.put(customer, debtor.id)
@@ -203,7 +214,7 @@ class Booker:
         )  # fmt: skip
         self._rows[(kind, key)] = row
         self._booked_keys.add(self._customer(invoice))
-        return outcome(invoice, Result.ADOPTED if adopted else Result.BOOKED)
+        return outcome(invoice, Result.ADOPTED if adopted else Result.BOOKED, external_id=booked.external_id)
 
     # ---------------------------------------------------------------------------------------------------- deferring
 

@@ -53,6 +53,7 @@ def document_line(outcome: DocumentOutcome, invoice: Invoice | None = None) -> s
     parts += [
         f"rule={outcome.rule or '-'}",
         f"reference={outcome.reference or '-'}",
+        f"books_id={outcome.external_id or '-'}",
         f"date={outcome.issue_date or '-'}",
         f"total={outcome.total} {outcome.currency or '-'}",
         f"vat={outcome.vat}",

@@ -74,8 +74,13 @@ def _counts_and_faults(state: State) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/stats")
-    async def stats() -> dict[str, Any]:
-        return state.stats()
+    async def stats(request: Request) -> dict[str, Any]:
+        """Counts of everything; ``?<shop>=<moment>`` counts what that shop changed from then on apart."""
+        try:
+            since = {code: datetime.fromisoformat(moment) for code, moment in request.query_params.items()}
+        except ValueError:
+            raise HTTPException(400, "a moment is ISO 8601 with an offset") from None
+        return state.stats(since)
 
     @routes.post("/reset")
     async def reset() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from sluis.sandbox.csv_orders import ImportReport, import_orders
 from sluis.sandbox.faults import Faults
 from sluis.sandbox.ledger import Ledger
 from sluis.sandbox.moneybird import Json
-from sluis.sandbox.orderbook import OrderBook
+from sluis.sandbox.orderbook import HIDDEN, Document, OrderBook
 from sluis.sandbox.orders import Generator, rows_of
 from sluis.sandbox.people import person
 
@@ -56,8 +56,12 @@ class Shop:
         """Return how many orders stand at each status."""
         return Counter(str(document.raw["status"]) for document in self.book.orders.values())
 
-    def stats(self) -> Json:
-        """Return counts and cents: orders (of any status) and refunds."""
+    def stats(self, since: datetime | None = None) -> Json:
+        """Return counts and cents: orders (of any status) and refunds.
+
+        ``listed`` are the orders a reader can see (not trashed) with their refunds; with ``since`` only those changed
+        from that moment on, or with a refund made since.
+        """
         with self.book.lock:
             orders = [Decimal(document.raw["total"]) for document in self.book.orders.values()]
             refunds = [Decimal(document.raw["amount"]) for document in self.book.refunds.values()]
@@ -67,7 +71,24 @@ class Shop:
                 "refunds": len(refunds),
                 "refunds_cents": cents(sum(refunds, ZERO)),
                 "statuses": self.status_counts(),
+                "listed": self._listed(since),
             }
+
+    def _listed(self, since: datetime | None) -> Json:
+        made = self.book.by_parent
+        seen = [
+            order
+            for order in self.book.orders.values()
+            if order.raw["status"] not in HIDDEN
+            and (since is None or any(d.modified >= since for d in (order, *made.get(order.id, []))))
+        ]
+        refunds = [refund for order in seen for refund in made.get(order.id, [])]
+        return {
+            "orders": len(seen),
+            "orders_cents": cents(sum((Decimal(order.raw["total"]) for order in seen), ZERO)),
+            "refunds": len(refunds),
+            "refunds_cents": cents(sum((Decimal(refund.raw["amount"]) for refund in refunds), ZERO)),
+        }
 
 
 @dataclass
@@ -151,10 +172,10 @@ class State:
         """Return the shop's address as this caller sees it."""
         return f"{request.url.scheme}://{request.headers.get('host', 'testserver')}{shop.path}"
 
-    def stats(self) -> dict[str, Any]:
-        """Return counts and cents of all shops and administrations, and the calls per path."""
+    def stats(self, since: Mapping[str, datetime] | None = None) -> dict[str, Any]:
+        """Return counts and cents of all shops and administrations, and the calls per path (``since`` per shop)."""
         return {
-            "shops": {code: shop.stats() for code, shop in self.shops.items()},
+            "shops": {code: shop.stats((since or {}).get(code)) for code, shop in self.shops.items()},
             "administrations": {
                 entry: {
                     "invoices": len(ledger.invoices),

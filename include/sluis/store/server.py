@@ -123,6 +123,11 @@ class LocalServer:
                 names = sql.Identifier(database), sql.Identifier(owner)
                 conn.execute(sql.SQL("create database {} owner {}").format(*names))
 
+    def discard(self, database: str) -> None:
+        """Drop a database, also while others are connected to it; nothing happens when there is none."""
+        with psycopg.connect(self.dsn("postgres", SUPERUSER), autocommit=True) as conn:
+            conn.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
+
     # ------------------------------------------------------------------------------------------------ starting
 
     def _initdb(self) -> None:
