@@ -77,7 +77,7 @@ def _counts_and_faults(state: State) -> APIRouter:
     async def stats(request: Request) -> dict[str, Any]:
         """Counts of everything; ``?<shop>=<moment>`` counts what that shop changed from then on apart."""
         try:
-            since = {code: datetime.fromisoformat(moment) for code, moment in request.query_params.items()}
+            since = {code: _moment(text) for code, text in request.query_params.items()}
         except ValueError:
             raise HTTPException(400, "a moment is ISO 8601 with an offset") from None
         return state.stats(since)
@@ -104,6 +104,13 @@ def _counts_and_faults(state: State) -> APIRouter:
         return limit
 
     return routes
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return moment
 
 
 def _shops(state: State) -> APIRouter:

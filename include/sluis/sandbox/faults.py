@@ -8,7 +8,6 @@ what a booking protocol must survive.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Callable
 from fnmatch import fnmatchcase
@@ -137,7 +136,7 @@ class FaultLayer:
                 answer = _Answer()
                 await self.app(scope, _again(body, receive), answer.send)
         if fault.kind in {"hang", "hang_after", "slow"}:
-            await asyncio.sleep(fault.seconds)
+            await _wait(fault.seconds, send)
         if fault.kind in {"hang", "hang_after", "reset", "reset_after", "twice_reset"}:
             await _cut(receive, send)
         else:
@@ -207,19 +206,34 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
+async def _wait(seconds: float, send: Send) -> None:
+    """Wait; a server that stops meanwhile cuts the connection, so that a hanging request gets no answer at all."""
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        transport = _transport(send)
+        if transport is not None:
+            transport.abort()
+        raise
+
+
+def _transport(send: Send) -> Any:
+    """Return the connection itself, for which ASGI has no word: uvicorn's, to whose cycle ``send`` belongs."""
+    return getattr(getattr(send, "__self__", None), "transport", None)
+
+
 async def _cut(receive: Receive, send: Send) -> None:
-    """Cut the connection. ASGI has no word for it, so uvicorn's own transport is used, which ``send`` belongs to."""
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    """Cut the connection without an answer."""
+    transport = _transport(send)
     if transport is None:
         raise ConnectionResetError("the sandbox cut the connection")
     transport.abort()
-    with contextlib.suppress(asyncio.CancelledError):
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _write_again(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    transport = _transport(send)
     if transport is not None:
         lines = [f"HTTP/1.1 {status} Again".encode(), *(name + b": " + value for name, value in headers)]
         lines += [b"content-length: " + str(len(body)).encode(), b"", body]

@@ -90,6 +90,7 @@ def listen(port: int) -> socket.socket:
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         opened.bind((HOST, port))
+        opened.listen(128)  # whoever reads the address may call at once: he waits until the server takes over
     except OSError as error:
         opened.close()
         raise Defect(f"port {port} cannot be used: {error.strerror}; choose another with --port") from None

@@ -20,7 +20,7 @@ from sluis.sandbox.csv_orders import ImportReport, import_orders
 from sluis.sandbox.faults import Faults
 from sluis.sandbox.ledger import Ledger
 from sluis.sandbox.moneybird import Json
-from sluis.sandbox.orderbook import HIDDEN, Document, OrderBook
+from sluis.sandbox.orderbook import HIDDEN, OrderBook
 from sluis.sandbox.orders import Generator, rows_of
 from sluis.sandbox.people import person
 
