@@ -72,6 +72,10 @@ class StoreLimiter:
             self._open.close()
             self._open = None
 
+    def __del__(self) -> None:
+        if hasattr(self, "_open"):
+            self.close()
+
     def _take(self, key: str) -> timedelta | None:
         """Take a call (``None``) or return how long to wait."""
         values = self._values(key)
