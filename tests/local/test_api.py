@@ -88,7 +88,8 @@ def test_a_backfill_is_asked_with_its_days(api: Any) -> None:
 def test_a_log_is_lines_with_the_error_in_them(api: Any) -> None:
     client, mocked = api
     events = [{"timestamp": "2026-11-23T10:00:00Z", "level": "info", "event": "window start"},
-              {"event": "Task failed", "error_detail": [{"exc_type": "Defect", "exc_value": "[defect] what"}]}]  # fmt: skip
+              {"event": "Task failed",
+               "error_detail": [{"exc_type": "Defect", "exc_value": "[defect] what"}]}]  # fmt: skip
     mocked.get(f"{URL}/api/v2/dags/d/dagRuns/r/taskInstances/load/logs/1", json={"content": events})
     assert client.log("d", "r", "load").splitlines() == [
         "2026-11-23T10:00:00Z info window start",

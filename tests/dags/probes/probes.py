@@ -1,0 +1,69 @@
+"""DAGs that do on purpose what no DAG of ours does; Airflow loads them in end-to-end tests only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, get_current_context, task
+from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+from sluis.airflow_support.retry_policy import TaxonomyRetryPolicy
+from sluis.errors import QuotaSpent, Reconnect
+
+ARGS = {"retries": 2, "retry_delay": timedelta(minutes=30), "retry_policy": TaxonomyRetryPolicy()}
+
+
+def dag(dag_id: str) -> DAG:
+    return DAG(dag_id, schedule=None, default_args=ARGS, is_paused_upon_creation=False)
+
+
+with dag("probe_quota"):
+
+    @task
+    def quota() -> None:
+        if get_current_context()["ti"].try_number == 1:
+            raise QuotaSpent("the quota is spent", retry_after=timedelta(seconds=6))
+
+    quota()
+
+with dag("probe_reconnect"):
+
+    @task
+    def reconnect() -> None:
+        raise Reconnect("the key was refused")
+
+    reconnect()
+
+with dag("probe_leak"):
+
+    @task
+    def leak() -> str:
+        return "jan.jansen@example.com"
+
+    leak()
+
+# The shape of the sync DAGs with a task that fails, is skipped, or whose teardown fails.
+for name, failing in (("load", "load"), ("shred", "shred"), ("skip", "")):
+    with dag(f"probe_{name}") as made:
+
+        @task(retries=0)
+        def extract(skip: bool) -> None:
+            get_current_context()["ti"].xcom_push(key="summary", value={"documents": 0})
+            if skip:
+                raise DownstreamTasksSkipped(tasks=["load", "verdict", "shred"])
+
+        @task(retries=0)
+        def load(fail: bool) -> None:
+            if fail:
+                raise Reconnect("load fails on purpose")
+
+        @task(retries=0)
+        def shred(fail: bool) -> None:
+            if fail:
+                raise Reconnect("shred fails on purpose")
+
+        read, booked = extract(name == "skip"), load(failing == "load")
+        gone = shred(failing == "shred").as_teardown(setups=[read], on_failure_fail_dagrun=True)
+        read >> booked >> [EmptyOperator(task_id="verdict"), gone]
+    globals()[made.dag_id] = made
