@@ -1,0 +1,201 @@
+"""Bad input gets one clear line and the right exit code; nothing is stored by halves, and no secret is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sluis.core.invoice import DocumentKind
+from sluis.privacy.keyring import Keyring
+from sluis.store.credentials import Credentials
+from sluis.store.integrations import Integrations
+from sluis.store.quarantine import Quarantine
+from tests.cli.runner import new_merchant, ok, ok_json, run
+from tests.conftest import Database
+
+pytestmark = pytest.mark.postgres
+SECRET = "cs_never_shown_to_anybody"
+SETTINGS: dict[str, Any] = {"package": {"administration_id": "123"}}
+CREDENTIALS: dict[str, Any] = {
+    "shop": {"consumer_key": "ck_x", "consumer_secret": SECRET},
+    "package": {"token": "token-x"},
+}
+
+
+def add(merchant: str, folder: Path, settings: Any = SETTINGS, credentials: Any = CREDENTIALS, *more: str) -> Any:
+    (folder / "settings.yaml").write_text(settings if isinstance(settings, str) else yaml.safe_dump(settings))
+    (folder / "credentials.yaml").write_text(yaml.safe_dump(credentials))
+    return run(
+        "integration", "add", merchant, "--shop", "woocommerce", "--package", "moneybird", "--start-date", "2026-11-01",
+        "--shop-url", "https://shop.example.com", "--settings", str(folder / "settings.yaml"),
+        "--credentials", str(folder / "credentials.yaml"), *more,
+    )  # fmt: skip
+
+
+def one_line(result: Any, code: str, *words: str) -> None:
+    """Assert that the command failed with one line on stderr that has this code and these words; no secret is shown."""
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith(f"sluis: [{code}]")
+    assert [word for word in words if word not in result.stderr] == []
+    assert SECRET not in result.output
+
+
+def test_a_store_that_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLUIS_DATABASE_URL", raising=False)
+    monkeypatch.setenv("SLUIS_KEYS", Keyring.generate())
+    one_line(run("merchant", "list"), "not_configured", "SLUIS_DATABASE_URL")
+    one_line(run("migrate"), "not_configured", "SLUIS_DATABASE_URL")
+
+
+def test_keys_that_are_not_there(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLUIS_KEYS")
+    one_line(run("merchant", "add", "Voorbeeld"), "keys_missing", "sluis keys generate")
+
+
+def test_wrong_settings_name_every_field(database: Database, tmp_path: Path) -> None:
+    merchant = new_merchant()
+    wrong = {"package": {"administration_id": "123"}, "currency": "euro", "interval_minutes": 1, "colour": "red"}
+    one_line(add(merchant, tmp_path, wrong), "settings_wrong",
+             "settings.currency", "settings.interval_minutes", "settings.colour")  # fmt: skip
+    one_line(add(merchant, tmp_path, {"package": {"administration_id": "twelve"}}), "settings_wrong",
+             "settings.package.administration_id")  # fmt: skip
+    one_line(add(merchant, tmp_path, {}), "settings_wrong", "administration_id")
+    one_line(add(merchant, tmp_path, "a: [1"), "not_configured", "is not YAML, line")
+    assert ok_json("integration", "list") == []
+
+
+def test_wrong_credentials_leave_nothing_behind(database: Database, tmp_path: Path) -> None:
+    merchant = new_merchant()
+    one_line(add(merchant, tmp_path, SETTINGS, {"shop": {"consumer_secret": SECRET}, "package": {"token": "t"}}),
+             "credentials_wrong", "credentials.shop.consumer_key")  # fmt: skip
+    one_line(add(merchant, tmp_path, SETTINGS, {"shop": CREDENTIALS["shop"]}), "credentials_wrong", "package.token")
+    one_line(add(merchant, tmp_path, SETTINGS, {**CREDENTIALS, "shopp": {}}), "not_configured", "shopp")
+    one_line(add(merchant, tmp_path, SETTINGS, {**CREDENTIALS, "package": {"token": 12}}), "not_configured", "quotes")
+    assert ok_json("integration", "list") == []
+
+
+def test_credentials_are_never_asked_of_a_pipe(database: Database, tmp_path: Path) -> None:
+    merchant = new_merchant()
+    result = run("integration", "add", merchant, "--shop", "woocommerce", "--package", "moneybird",
+                 "--start-date", "2026-11-01", stdin="")  # fmt: skip
+    one_line(result, "credentials_missing", "--credentials")
+
+
+def test_no_option_takes_a_secret() -> None:
+    from tests.cli.test_cli_help import COMMANDS
+
+    names = {parameter.name for command in COMMANDS.values() for parameter in command.params}
+    assert not [name for name in names if name and any(word in name for word in ("secret", "token", "password"))]
+
+
+@pytest.mark.parametrize("missing", ["--start-date", "--shop", "--package"])
+def test_what_add_cannot_do_without(missing: str) -> None:
+    given = {"--shop": "woocommerce", "--package": "moneybird", "--start-date": "2026-11-01"}
+    given.pop(missing)
+    result = run("integration", "add", "mbcdf", *[word for pair in given.items() for word in pair])
+    assert result.exit_code == 2
+    assert missing in result.stderr
+
+
+def test_unknown_names(database: Database, tmp_path: Path) -> None:
+    merchant = new_merchant()
+    one_line(run("integration", "show", merchant, "nothing"), "integration_unknown", "sluis integration list")
+    one_line(run("merchant", "end", "mxxxx", "--yes"), "merchant_unknown", "sluis merchant list")
+    one_line(run("integration", "add", merchant, "--shop", "woo", "--package", "moneybird", "--start-date",
+                 "2026-11-01", "--credentials", "-", stdin="{}"), "unknown_shop", "woocommerce")  # fmt: skip
+    one_line(add("mxxxx", tmp_path), "not_configured", "mxxxx")
+    one_line(add(merchant, tmp_path, SETTINGS, CREDENTIALS, "--code", "Not A Code"), "settings_wrong", "settings.code")
+    assert add(merchant, tmp_path, SETTINGS, CREDENTIALS, "--code", "mine").exit_code == 0
+    one_line(add(merchant, tmp_path, SETTINGS, CREDENTIALS, "--code", "mine"), "code_taken", "mine")
+
+
+def test_a_period_the_wrong_way_round(database: Database, tmp_path: Path) -> None:
+    merchant = new_merchant()
+    add(merchant, tmp_path)
+    one_line(run("integration", "preview", merchant, "woocommerce_moneybird", "--from", "2026-11-02", "--to",
+                 "2026-11-01"), "period", "--from")  # fmt: skip
+
+
+def test_settings_change_by_a_merge_patch(database: Database, tmp_path: Path) -> None:
+    merchant = new_merchant()
+    add(merchant, tmp_path, {**SETTINGS, "mapping": {"tax_rates": {"S 21 NL": "1", "S 9 NL": "2"}}})
+    code = "woocommerce_moneybird"
+    patch = tmp_path / "patch.yaml"
+
+    patch.write_text(yaml.safe_dump({"overlap_minutes": 30, "mapping": {"tax_rates": {"S 9 NL": None, "Z 0 NL": "3"}}}))
+    changed = ok_json("integration", "set", merchant, code, "--settings", str(patch))
+    assert (changed["settings_version"], changed["fields"]) == (2, ["overlap_minutes", "mapping"])
+    settings = ok_json("integration", "show", merchant, code)["settings"]
+    assert settings["mapping"]["tax_rates"] == {"S 21 NL": "1", "Z 0 NL": "3"}
+    assert settings["overlap_minutes"] == 30
+    assert settings["start_date"] == "2026-11-01"
+
+    patch.write_text("overlap_minutes: null\n")
+    ok("integration", "set", merchant, code, "--settings", str(patch))
+    assert ok_json("integration", "show", merchant, code)["settings"]["overlap_minutes"] == 10
+    patch.write_text("start_date: null\n")
+    one_line(run("integration", "set", merchant, code, "--settings", str(patch)), "settings_wrong", "start_date")
+    patch.write_text("package: {administration_id: '999'}\n")
+    one_line(run("integration", "set", merchant, code, "--settings", str(patch)), "administration_fixed", "another")
+    assert ok_json("integration", "list")[0]["settings_version"] == 3
+
+
+def test_quarantine_is_listed_by_reason_and_offered(database: Database, tmp_path: Path) -> None:
+    merchant = new_merchant()
+    add(merchant, tmp_path)
+    code = "woocommerce_moneybird"
+    with database.owner() as conn:
+        waiting = Quarantine(conn, Integrations(conn).get(merchant, code))
+        for number, reason in ((1, "mapping_missing"), (2, "mapping_missing"), (3, "untaxed_line")):
+            waiting.put(kind=DocumentKind.INVOICE, document_key=bytes([number]) * 32, shop_order_id=f"90{number}",
+                        order_number=f"100{number}", reason=reason, field="lines[0].vat", currency="EUR",
+                        total_cents=1210 * number)  # fmt: skip
+
+    groups = ok_json("quarantine", "list", "--merchant", merchant)
+    assert [(g["reason"], g["documents"], g["totals"]) for g in groups] == [
+        ("mapping_missing", 2, {"EUR": "36.30"}), ("untaxed_line", 1, {"EUR": "36.30"})
+    ]  # fmt: skip
+    table = ok("quarantine", "list")
+    assert "mapping_missing: 2 document(s), 36.30 EUR" in table
+    assert "Fill the named tax rate" in table
+    assert "1003" in table
+    assert "903" not in table, "the shop's own id is guessable and stays in the store"
+    assert "1003" not in ok("quarantine", "list", "--reason", "mapping_missing")
+
+    assert run("quarantine", "offer", merchant, code).exit_code == 2
+    assert run("quarantine", "offer", merchant, code, "1001", "--all").exit_code == 2
+    assert ok_json("quarantine", "offer", merchant, code, "1003", "9999") == {"offered": 1, "waiting": 3}
+    assert ok_json("quarantine", "offer", merchant, code, "--reason", "mapping_missing")["offered"] == 2
+    assert {g["offered"] for g in ok_json("quarantine", "list")} == {1, 2}
+    one_line(run("quarantine", "list", "--merchant", merchant, "--integration", "nothing"), "integration_unknown")
+
+
+def test_keys_rotate_on_a_live_store(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    merchant = new_merchant()
+    add(merchant, tmp_path)
+    new = ok("keys", "generate").strip()
+    monkeypatch.setenv("SLUIS_KEYS", f"{new},{database.keys}")
+    assert [(k["role"], k["opens"]) for k in ok_json("keys", "list")] == [("primary", 0), ("older", 3)]
+    assert ok_json("keys", "rotate") == {"resealed": 3, "primary_key": new.split(":")[0]}
+    assert [(k["role"], k["opens"]) for k in ok_json("keys", "list")] == [("primary", 3), ("older", 0)]
+
+    monkeypatch.setenv("SLUIS_KEYS", new)  # the older key is gone, and nothing needs it
+    with database.owner() as conn:
+        stored = Credentials(conn, Keyring.from_environment()).get(merchant, "woocommerce_moneybird", "shop")
+    assert stored == CREDENTIALS["shop"]
+    monkeypatch.setenv("SLUIS_KEYS", Keyring.generate())
+    lost = run("keys", "list", "--json")
+    assert lost.exit_code == 1
+    assert '"absent"' in lost.stdout
+    assert SECRET not in lost.output
+
+
+def test_migrate_says_where_the_store_stands(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUIS_DATABASE_URL", empty_database)
+    assert "was empty" in ok("migrate")
+    assert "was" not in ok("migrate")
