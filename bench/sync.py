@@ -41,6 +41,8 @@ def main() -> None:
             measured[orders] = bare, ours(played)
         console.print(comparison(orders, *measured[orders]))
         console.print(per_task(measured[orders][1]))
+        if bare["books"] != measured[orders][1]["books"]:
+            console.print("The books differ: both sides did not do the same work, so the ratios say little.")
     if len(measured) > 1:
         console.print(growth(measured))
 
