@@ -185,7 +185,9 @@ class Connectable(Protocol):
     """What a connector's folder offers as ``CONNECTOR``; found by walking the folders, never by a list."""
 
     name: str  #: the folder's name, used in integration codes
-    settings_model: type[Frozen]  #: validates ``IntegrationSettings.shop`` or ``.package``
+    #: Validates ``IntegrationSettings.shop`` or ``.package``. A shop's has a field ``url``, a package's
+    #: ``administration_id``: integrations with an equal one share the shop, or the administration with its numbers.
+    settings_model: type[Frozen]
     credentials_model: type[Frozen]  #: fields of type ``Personal``; shown by nobody
 
     def connect(self, settings: Any, credentials: Any, mapping: Any, limiter: Limiter) -> Any:
