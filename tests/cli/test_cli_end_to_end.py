@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from sluis.core.invoice import DocumentKind
+from sluis.flows import sync
+from sluis.flows.context import RunRequest
 from sluis.flows.wiring import open_session
 from sluis.sandbox.server import SandboxServer
 from sluis.store.bookings import BookingState
@@ -258,3 +260,39 @@ def test_the_end_of_a_merchant_deletes_his_credentials(office: Office) -> None:
     assert ended["credentials_deleted"] == 2
     assert ok_json("integration", "list")[0]["state"] == "ended"
     assert "wrong_state" in run("integration", "resume", merchant, code).stderr
+
+
+def test_after_a_cut_over_nothing_is_booked_twice(office: Office) -> None:
+    merchant = new_merchant()
+    code = office.add(merchant, start=START.isoformat(), reference_prefix="W-")
+    mapped(office, merchant, code)
+    lines = ok_json("integration", "preview", merchant, code, *PERIOD)["lines"]
+    bookable = {line["order_number"] for line in lines if line["result"] == "booked" and line["kind"] == "invoice"}
+    refunded = [line for line in lines if line["result"] == "booked" and line["kind"] == "credit_note"]
+    orders = {str(o.raw["number"]): o for o in office.server.state.shop(SHOP.code).book.orders.values()}
+    not_by_hand = sorted(bookable - {line["order_number"] for line in refunded})[:3]
+    by_hand = bookable - set(not_by_hand)
+    for number in by_hand:
+        book_by_hand(office, orders[number])
+    assert ok_json("integration", "adopt", merchant, code, *PERIOD)["totals"][0]["documents"] == len(by_hand)
+    ok("integration", "go-live", merchant, code)
+
+    end = datetime.now(UTC) + timedelta(seconds=1)
+    request = RunRequest(
+        merchant=merchant, integration=code, dag_id=f"sync__{merchant}__{code}", run_id="scheduled__1",
+        run_type="scheduled", interval_start=end - timedelta(hours=1), interval_end=end,
+    )  # fmt: skip
+    sync.extract(request)
+    sync.transform(request)
+    loaded = sync.load(request, settle=timedelta(0))
+    sync.shred(request)
+
+    assert loaded.already_booked == len(by_hand)
+    assert loaded.booked == len(not_by_hand) + len(refunded)
+    ledger = office.server.state.ledger(BOOKS.id)
+    references = [str(invoice["reference"]).removeprefix("W-") for invoice in ledger.invoices.values()]
+    assert len(references) == len(set(references)) == len(by_hand) + loaded.booked
+    [report] = ok_json("runs", merchant, code)
+    assert report["documents"]["already_booked"] == len(by_hand)
+    assert report["extracted"] == sum(report["documents"].values())
+    assert ok_json("integration", "list")[0]["watermark"] is not None

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from sluis.cli import files
 from sluis.core.invoice import DocumentKind
+from sluis.flows.integrations import credential_fields
 from sluis.privacy.keyring import Keyring
 from sluis.store.credentials import Credentials
 from sluis.store.integrations import Integrations
@@ -52,6 +54,12 @@ def test_a_store_that_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
     one_line(run("migrate"), "not_configured", "SLUIS_DATABASE_URL")
 
 
+def test_a_store_that_is_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SLUIS_DATABASE_URL", f"postgresql://nobody@/nothing?host={tmp_path}&password={SECRET}")
+    monkeypatch.setenv("SLUIS_KEYS", Keyring.generate())
+    one_line(run("merchant", "list"), "database_away", "is it running?")
+
+
 def test_keys_that_are_not_there(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLUIS_KEYS")
     one_line(run("merchant", "add", "Voorbeeld"), "keys_missing", "sluis keys generate")
@@ -84,6 +92,22 @@ def test_credentials_are_never_asked_of_a_pipe(database: Database, tmp_path: Pat
     result = run("integration", "add", merchant, "--shop", "woocommerce", "--package", "moneybird",
                  "--start-date", "2026-11-01", stdin="")  # fmt: skip
     one_line(result, "credentials_missing", "--credentials")
+
+
+def test_credentials_are_asked_for_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def prompt(text: str, *, hide_input: bool) -> str:
+        asked.append((text, hide_input))
+        return f"answer {len(asked)}"
+
+    monkeypatch.setattr(files.sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(files.typer, "prompt", prompt)
+    given = files.read_credentials(None, credential_fields("woocommerce", "moneybird"))
+    assert given == {
+        "shop": {"consumer_key": "answer 1", "consumer_secret": "answer 2"}, "package": {"token": "answer 3"}
+    }  # fmt: skip
+    assert [hidden for _, hidden in asked] == [True, True, True]
 
 
 def test_no_option_takes_a_secret() -> None:

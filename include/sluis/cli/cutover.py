@@ -50,7 +50,7 @@ def check(
     with open_session(merchant, integration) as session:
         result, applied = flow.check_and_apply(session) if apply else (flow.check(session), None)
     if json:
-        emit_json(result)
+        emit_json({**result.model_dump(mode="json"), "applied": list(applied.filled) if applied else []})
     else:
         if applied is not None:
             filled = ", ".join(applied.filled) or "nothing: no empty setting has a single answer"
