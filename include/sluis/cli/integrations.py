@@ -59,15 +59,13 @@ def add(
     from sluis.privacy.keyring import Keyring
     from sluis.store.database import owner_connection
 
-    given = read_settings(settings) if settings else {}
     secrets = read_credentials(credentials, flow.credential_fields(shop, package))
     new = flow.new_integration(
         merchant=merchant, shop=shop, package=package, start_date=start_date.date(), shop_url=shop_url, code=code,
-        settings=given,
+        settings=read_settings(settings) if settings else {},
     )  # fmt: skip
-    keyring = Keyring.from_environment()
     with owner_connection() as conn:
-        added = flow.add(conn, keyring, new, secrets)
+        added = flow.add(conn, Keyring.from_environment(), new, secrets)
     _tell(added, json, f"next: sluis integration check {merchant} {added.code}")
 
 
