@@ -97,7 +97,7 @@ def test_an_extract_that_cannot_work_fails_at_once_with_one_clear_line(airflow_s
     others = ["transform", "load", "verdict", "shred"]
     assert states == {"extract": "failed", **dict.fromkeys(others, "upstream_failed")}
     assert airflow_stack.api.tasks(integration.dag_id, run_id)["extract"]["try_number"] == 1
-    assert "NotConfigured: [" in airflow_stack.api.log(integration.dag_id, run_id, "extract")
+    assert "Reconnect: [credential_missing]" in airflow_stack.api.log(integration.dag_id, run_id, "extract")
 
 
 def test_a_run_refuses_what_is_no_order_id(airflow_stack: AirflowStack) -> None:

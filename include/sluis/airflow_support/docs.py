@@ -22,9 +22,9 @@ The task's log ends with one line `[code] what is wrong, where, and what to do`.
 | `RetryLater`, `QuotaSpent`, `OutcomeUnknown` | shop or package gave no answer, or its quota is spent; tried again \
 already | nothing, the next run closes the gap; red for hours: look at the vendor's status page |
 | `Reconnect` | the credential was refused; scheduled runs call no vendor until it is renewed | let the merchant \
-renew it, then `sluis integration check {merchant} {code}` and `sluis integration resume {merchant} {code}` |
+renew it, then `sluis integration reconnect {merchant} {code}` |
 | `Refused` | never turns a run red: that document waits in quarantine, the others went on | \
-`sluis quarantine list {merchant}`, solve the reason, `sluis quarantine offer` |
+`sluis quarantine list --merchant {merchant}`, solve the reason, `sluis quarantine offer {merchant} {code}` |
 | `NotConfigured` | a setting or mapping is missing; the line names it | `sluis integration check {merchant} {code}`, \
 fill it in, clear the run |
 | `ProofFailed` | counts or cents do not add up; the watermark did not move | do not mark it successful: clear it \
