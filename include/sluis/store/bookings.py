@@ -67,6 +67,17 @@ _INSERT = """insert into sluis.booking as b (merchant_code, integration_code, ad
     %(run_id)s, %(external_id)s, %(debtor_id)s, %(package_total_cents)s, %(package_vat_cents)s, %(adopted)s,
     case when %(state)s = 'booked' then now() end) on conflict do nothing"""
 
+_ADOPT = (
+    """update sluis.booking as b set state = 'booked', booked_at = now(), reason = null, adopted = true,
+    external_id = %(external_id)s, debtor_id = %(debtor_id)s, fingerprint = %(fingerprint)s,
+    total_cents = %(total_cents)s, vat_cents = %(vat_cents)s, issue_date = %(issue_date)s,
+    package_total_cents = %(package_total_cents)s, package_vat_cents = %(package_vat_cents)s,
+    run_id = %(run_id)s"""
+    + _HERE
+    + " and b.state in ('claimed', 'quarantined')"
+    + _RETURNING
+)
+
 
 class Bookings:
     """The bookings of one integration. Every change is one statement that the state before it must allow."""
@@ -223,17 +234,7 @@ class Bookings:
         current = self._current(values)
         if current is not None and current.state is BookingState.BOOKED and current.external_id == external_id:
             return current
-        return self._insert_or(
-            values,
-            """update sluis.booking as b set state = 'booked', booked_at = now(), reason = null, adopted = true,
-            external_id = %(external_id)s, debtor_id = %(debtor_id)s, fingerprint = %(fingerprint)s,
-            total_cents = %(total_cents)s, vat_cents = %(vat_cents)s, issue_date = %(issue_date)s,
-            package_total_cents = %(package_total_cents)s, package_vat_cents = %(package_vat_cents)s,
-            run_id = %(run_id)s"""
-            + _HERE
-            + " and b.state in ('claimed', 'quarantined')"
-            + _RETURNING,
-        )
+        return self._insert_or(values, _ADOPT)
 
     def counts(self) -> dict[BookingState, int]:
         """Return how many rows stand in each state; a state without rows is 0."""
