@@ -226,12 +226,13 @@ def test_stats_count_documents_cents_and_calls_and_reset_forgets(client: Client)
     assert (after["calls"], after["administrations"]["460000000000000001"]["invoices"]) == ({}, 0)
 
 
-def test_stats_tell_apart_what_changed_since_a_moment(client: Client) -> None:
+def test_stats_tell_apart_what_changed_in_an_interval(client: Client) -> None:
     book = client.state.shop("winkel").book
     late = datetime(2027, 1, 1, tzinfo=UTC)
     order_id = next(number for number, document in book.orders.items() if document.raw["status"] == "completed")
     book.change(order_id, {}, at=late)
-    listed = client.control("GET", "/stats", params={"winkel": late.isoformat()}).json()["shops"]["winkel"]["listed"]
+    interval = f"{late.isoformat()}/{(late + timedelta(seconds=1)).isoformat()}"
+    listed = client.control("GET", "/stats", params={"winkel": interval}).json()["shops"]["winkel"]["listed"]
     refunds = book.by_parent.get(order_id, [])
     assert listed == {
         "orders": 1,
@@ -241,7 +242,7 @@ def test_stats_tell_apart_what_changed_since_a_moment(client: Client) -> None:
     }
     everything_seen = client.control("GET", "/stats").json()["shops"]["winkel"]["listed"]
     assert everything_seen["orders"] == sum(order["status"] != "trash" for order in everything(client.state))
-    for wrong in ("gisteren", "2027-01-01T00:00:00"):
+    for wrong in ("gisteren", late.isoformat(), "2027-01-01T00:00:00/2027-01-02T00:00:00"):
         assert client.control("GET", "/stats", params={"winkel": wrong}).status_code == 400
 
 

@@ -53,7 +53,7 @@ def _play(options: argparse.Namespace, stack: ExitStack, console: Console, progr
     actors = stage.enter(parts, sandbox.facts, progress)
     airflow = stack.enter_context(stage.airflow(home, server, options.port, progress))
     runs = watch.first_runs(actors, airflow, sandbox, progress)
-    stats = sandbox.stats(watch.since(actors))
+    stats = sandbox.stats(watch.windows(actors, runs))
     agrees = [show(console, watch.outcome(actor, *runs[actor.merchant], stats)) for actor in actors]
     if options.once:
         return 0 if all(agrees) else 1

@@ -72,10 +72,10 @@ class Sandbox:
         if self._child.status() is not None:
             raise Defect(f"the sandbox ended: {self._child.last_line()} (log: {self._child.log})", code="sandbox_died")
 
-    def stats(self, since: Mapping[str, str]) -> dict[str, Any]:
+    def stats(self, windows: Mapping[str, str]) -> dict[str, Any]:
         """What shops and books count themselves: documents, cents, contacts, calls.
 
-        ``since`` gives per shop the moment (ISO 8601) from which changes count apart from older ones.
+        ``windows`` gives per shop the interval (ISO 8601, with a slash) whose changes are counted apart.
         """
         control = self.facts["control"]
         http = VendorSession(
@@ -83,7 +83,7 @@ class Sandbox:
             headers={"Authorization": f"Bearer {control['token']}"},
         )  # fmt: skip
         try:
-            stats: dict[str, Any] = http.get("/stats", dict(since)).body
+            stats: dict[str, Any] = http.get("/stats", dict(windows)).body
             return stats
         finally:
             http.close()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import datetime
-from datetime import time as datetime_time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sluis.core.invoice import Result
@@ -67,15 +65,14 @@ def _look(
     return (reports[-1] if reports else None), state
 
 
-def since(actors: Sequence[Actor]) -> dict[str, str]:
-    """Return per shop from which moment on a first run reads: the start date's midnight in the shop's time zone."""
-    moments = {}
+def windows(actors: Sequence[Actor], runs: Mapping[str, tuple[RunReport | None, str]]) -> dict[str, str]:
+    """Return per shop the interval its first run read, as the shop's own count is asked for it."""
+    found = {}
     for actor in actors:
-        with open_session(actor.merchant, actor.integration) as session:
-            settings = session.integration.settings
-            start = datetime.combine(settings.start_date, datetime_time(), tzinfo=settings.zone)
-            moments[actor.part.shop.code] = start.isoformat()
-    return moments
+        report = runs[actor.merchant][0]
+        if report is not None and report.window_start is not None and report.window_end is not None:
+            found[actor.part.shop.code] = f"{report.window_start.isoformat()}/{report.window_end.isoformat()}"
+    return found
 
 
 def outcome(actor: Actor, report: RunReport | None, state: str, stats: dict[str, Any]) -> Outcome:

@@ -75,12 +75,12 @@ def _counts_and_faults(state: State) -> APIRouter:
 
     @routes.get("/stats")
     async def stats(request: Request) -> dict[str, Any]:
-        """Counts of everything; ``?<shop>=<moment>`` counts what that shop changed from then on apart."""
+        """Counts of everything; ``?<shop>=<start>/<end>`` counts apart what that shop changed in this interval."""
         try:
-            since = {code: _moment(text) for code, text in request.query_params.items()}
+            windows = {code: _interval(text) for code, text in request.query_params.items()}
         except ValueError:
-            raise HTTPException(400, "a moment is ISO 8601 with an offset") from None
-        return state.stats(since)
+            raise HTTPException(400, "an interval is two moments in ISO 8601, with offset, a slash between") from None
+        return state.stats(windows)
 
     @routes.post("/reset")
     async def reset() -> dict[str, Any]:
@@ -170,6 +170,11 @@ def _books(state: State) -> APIRouter:
         return _in_books(state, administration, "invoice", invoice)
 
     return routes
+
+
+def _interval(text: str) -> tuple[datetime, datetime]:
+    start, end = text.split("/")
+    return _moment(start), _moment(end)
 
 
 def _in_books(state: State, administration: str, what: str, given: Json) -> Json:

@@ -26,6 +26,8 @@ from sluis.sandbox.people import person
 
 WINDOW = 300  #: seconds of a limit's window
 
+Window = tuple[datetime, datetime]
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -56,11 +58,11 @@ class Shop:
         """Return how many orders stand at each status."""
         return Counter(str(document.raw["status"]) for document in self.book.orders.values())
 
-    def stats(self, since: datetime | None = None) -> Json:
+    def stats(self, window: Window | None = None) -> Json:
         """Return counts and cents: orders (of any status) and refunds.
 
-        ``listed`` are the orders a reader can see (not trashed) with their refunds; with ``since`` only those changed
-        from that moment on, or with a refund made since.
+        ``listed`` are the orders a reader can see (not trashed) with their refunds; with ``window`` (start, end) only
+        those changed in it, or with a refund made in it.
         """
         with self.book.lock:
             orders = [Decimal(document.raw["total"]) for document in self.book.orders.values()]
@@ -71,16 +73,16 @@ class Shop:
                 "refunds": len(refunds),
                 "refunds_cents": cents(sum(refunds, ZERO)),
                 "statuses": self.status_counts(),
-                "listed": self._listed(since),
+                "listed": self._listed(window),
             }
 
-    def _listed(self, since: datetime | None) -> Json:
+    def _listed(self, window: Window | None) -> Json:
         made = self.book.by_parent
         seen = [
             order
             for order in self.book.orders.values()
             if order.raw["status"] not in HIDDEN
-            and (since is None or any(d.modified >= since for d in (order, *made.get(order.id, []))))
+            and (window is None or any(window[0] <= d.modified < window[1] for d in (order, *made.get(order.id, []))))
         ]
         refunds = [refund for order in seen for refund in made.get(order.id, [])]
         return {
@@ -172,10 +174,10 @@ class State:
         """Return the shop's address as this caller sees it."""
         return f"{request.url.scheme}://{request.headers.get('host', 'testserver')}{shop.path}"
 
-    def stats(self, since: Mapping[str, datetime] | None = None) -> dict[str, Any]:
-        """Return counts and cents of all shops and administrations, and the calls per path (``since`` per shop)."""
+    def stats(self, windows: Mapping[str, Window] | None = None) -> dict[str, Any]:
+        """Return counts and cents of all shops and administrations, and the calls per path (``windows`` per shop)."""
         return {
-            "shops": {code: shop.stats((since or {}).get(code)) for code, shop in self.shops.items()},
+            "shops": {code: shop.stats((windows or {}).get(code)) for code, shop in self.shops.items()},
             "administrations": {
                 entry: {
                     "invoices": len(ledger.invoices),
