@@ -159,8 +159,6 @@ def _show_preview(found: Preview, documents: bool) -> None:
     )  # fmt: skip
     for setting in found.missing:
         say(f"missing: {setting}")
-    if not found.mapping_checked:
-        say("the package is not connected: the mapping was not looked at")
     say("nothing was written")
 
 

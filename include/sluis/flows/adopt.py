@@ -20,7 +20,7 @@ from sluis.core.order import Order
 from sluis.core.settings import IntegrationSettings
 from sluis.errors import Defect, Refused
 from sluis.flows.adopt_match import NEAR, Candidate, Link, Match, match
-from sluis.flows.tally import days
+from sluis.flows.period import days
 from sluis.flows.wiring import Session
 from sluis.ports import Booked
 from sluis.store.bookings import Booking, BookingState

@@ -1,21 +1,23 @@
-"""What would be booked for a period, with totals per VAT rate. Reads shop and store, writes nothing anywhere."""
+"""What would be booked for a period, with totals per VAT rate. Reads shop and store, writes nothing anywhere.
+
+The decisions are those of a run (``transform.decide``): the core's, the mapping's and the suites'.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from sluis.core import reasons
 from sluis.core.frozen import Frozen
 from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Invoice, Prepared, Result
-from sluis.core.invoicing import prepare, unreadable
+from sluis.core.invoicing import unreadable
 from sluis.core.money import ZERO, Amount, Number
 from sluis.core.order import Order, Unreadable
-from sluis.errors import NotConfigured, Reconnect
-from sluis.flows.tally import OutcomeTotal, Tally, days
+from sluis.flows.period import OutcomeTotal, Totals, days
+from sluis.flows.transform import decide
 from sluis.flows.wiring import Session
-from sluis.ports import AccountingConnector
 from sluis.store.bookings import BookingState
 
 
@@ -60,7 +62,6 @@ class Preview(Frozen):
     outcomes: tuple[OutcomeTotal, ...]  #: ``booked`` means: would be booked
     vat: tuple[VatTotal, ...]
     missing: tuple[str, ...]  #: settings that must be filled first
-    mapping_checked: bool  #: ``False``: the package is not connected, so nothing is known of the mapping
     lines: tuple[PreviewLine, ...]
 
 
@@ -76,10 +77,9 @@ def preview(session: Session, start: date, end: date) -> Preview:
         end=end,
         settings_version=session.integration.settings_version,
         orders=making.orders,
-        outcomes=making.tally.totals(),
+        outcomes=making.totals.totals(),
         vat=making.vat_totals(),
         missing=tuple(sorted(making.missing)),
-        mapping_checked=making.package is not None,
         lines=tuple(making.lines),
     )
 
@@ -90,9 +90,9 @@ class _Making:
     def __init__(self, session: Session, start: date, end: date) -> None:
         self.session, self.start, self.end = session, start, end
         self.settings = session.integration.settings
-        self.package = _package(session)
+        self.read_at = datetime.now(UTC)
         self.orders = 0
-        self.tally = Tally()
+        self.totals = Totals()
         self.missing: set[str] = set()
         self.lines: list[PreviewLine] = []
         self._references: set[str] = set()
@@ -100,8 +100,10 @@ class _Making:
 
     def page(self, documents: Sequence[Order | Unreadable]) -> None:
         """Judge the documents of one page, with one look at the bookings for all of them."""
-        decisions = [decision for document in documents for decision in self._decided(document)]
-        self.orders += sum(self._dated_here(document.created_at) for document in documents)
+        here = {name for document in documents for name in self._here(document)}
+        decided = decide(documents, self.session, read_at=self.read_at, window=None)
+        decisions = [decision for decision in decided if _name(decision) in here]
+        self.orders += sum(kind is DocumentKind.INVOICE for kind, _ in here)
         booked = self._booked([d.invoice for d in decisions if isinstance(d, Prepared)])
         for decision in decisions:
             if isinstance(decision, Prepared):
@@ -109,23 +111,22 @@ class _Making:
             else:
                 self._outcome(decision)
 
-    def _decided(self, document: Order | Unreadable) -> Sequence[Decision]:
-        """What is made of a document, as far as it belongs to the period: an order by its date, a refund by its own.
+    def _here(self, document: Order | Unreadable) -> Iterator[tuple[DocumentKind, str]]:
+        """What of a document belongs to the period: an order by its date, a refund by its own.
 
         The shop also shows older orders that were refunded in the period, and later refunds of the period's orders.
         """
         if isinstance(document, Unreadable):
-            return [unreadable(document)]
-        mine = self._dated_here(document.created_at)
-        refunded = {r.refund_id for r in document.refunds if self._dated_here(r.created_at)}
-        return [
-            decision
-            for decision in prepare(document, self.settings)
-            if (_name(decision)[1] in refunded if _name(decision)[0] is DocumentKind.CREDIT_NOTE else mine)
-        ]
+            yield _name(unreadable(document))
+            return
+        if self._dated_here(document.created_at):
+            yield DocumentKind.INVOICE, document.order_id
+        for refund in document.refunds:
+            if self._dated_here(refund.created_at):
+                yield DocumentKind.CREDIT_NOTE, refund.refund_id
 
-    def _dated_here(self, moment: datetime | None) -> bool:
-        return moment is None or self.start <= moment.astimezone(self.settings.zone).date() <= self.end
+    def _dated_here(self, moment: datetime) -> bool:
+        return self.start <= moment.astimezone(self.settings.zone).date() <= self.end
 
     def vat_totals(self) -> tuple[VatTotal, ...]:
         """Return the sums per VAT category, rate and country, the highest rate first."""
@@ -150,9 +151,6 @@ class _Making:
             result = Result.ALREADY_BOOKED
         elif invoice.invoice_number in self._references:
             result, reason, field = Result.QUARANTINED, reasons.DUPLICATE_NUMBER, "number"
-        elif (setting := self.package.missing(invoice) if self.package else None) is not None:
-            self.missing.add(setting)
-            result, reason, field = Result.QUARANTINED, reasons.MAPPING_MISSING, setting
         self._references.add(invoice.invoice_number)
         if result is Result.BOOKED:
             self._add_vat(invoice)
@@ -167,12 +165,14 @@ class _Making:
         )  # fmt: skip
 
     def _outcome(self, outcome: DocumentOutcome) -> None:
+        if outcome.reason == reasons.MAPPING_MISSING and outcome.field:
+            self.missing.add(outcome.field)
         names = set(PreviewLine.model_fields)
         self._line(PreviewLine(**{name: value for name, value in outcome if name in names}))
 
     def _line(self, line: PreviewLine) -> None:
         self.lines.append(line)
-        self.tally.add(line.result, line.reason, line.currency, line.total)
+        self.totals.add(line.result, line.reason, line.currency, line.total)
 
     def _add_vat(self, invoice: Invoice) -> None:
         sign = invoice.kind.sign
@@ -186,11 +186,3 @@ class _Making:
 def _name(decision: Decision) -> tuple[DocumentKind, str]:
     document = decision.invoice if isinstance(decision, Prepared) else decision
     return document.kind, document.document_id
-
-
-def _package(session: Session) -> AccountingConnector | None:
-    """The package, ``None`` while it is not connected: a preview needs the shop alone."""
-    try:
-        return session.package
-    except (Reconnect, NotConfigured):
-        return None

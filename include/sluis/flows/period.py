@@ -1,4 +1,4 @@
-"""Counts and totals per result, reason and currency: what preview and adopt show. In memory only."""
+"""A period of whole days, and what is summed over it for a preview. In memory only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OutcomeTotal(Frozen):
     total: Amount
 
 
-class Tally:
+class Totals:
     """Adds documents up."""
 
     def __init__(self) -> None:
