@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,9 @@ from sluis.flows.context import RunRequest
 from sluis.flows.wiring import open_session
 from sluis.sandbox.server import SandboxServer
 from sluis.store.bookings import BookingState
+from sluis.store.credentials import Credentials
 from sluis.store.database import rows
+from sluis.store.integrations import Integrations, IntegrationState
 from tests.cli.runner import BOOKS, NAME, SHOP, Office, new_merchant, ok, ok_json, run, sandbox
 from tests.conftest import Database
 
@@ -247,6 +250,42 @@ def test_new_credentials_are_stored_only_when_both_sides_answer(office: Office) 
     with open_session(merchant, code) as session:
         assert session.package.check().administration == BOOKS.id
     ok("integration", "reconnect", merchant, code, "--credentials", office.file("right.yaml", office.credentials()))
+
+
+def test_a_refused_credential_waits_for_a_person_and_goes_on(office: Office, database: Database) -> None:
+    merchant = new_merchant()
+    code = office.add(merchant, start=START.isoformat())
+    with database.owner() as conn:
+        Integrations(conn).set_state(merchant, code, IntegrationState.RECONNECT, "credential_refused")
+        Credentials(conn, database.keyring).put(merchant, code, "shop", {"consumer_key": "ck", "consumer_secret": "cs"})
+
+    checked = run("integration", "check", merchant, code, "--json")
+    assert checked.exit_code == 1
+    findings = {finding["code"]: finding for finding in json.loads(checked.stdout)["findings"]}
+    assert findings["credential_refused"]["message"].startswith("shop: ")
+    assert findings["package_answers"]["level"] == "ok"
+    assert "credential_refused" in run("integration", "resume", merchant, code).stderr
+    assert "wrong_state" in run("integration", "pause", merchant, code).stderr
+
+    shop = office.file("shop.yaml", {"shop": office.credentials()["shop"]})
+    assert ok_json("integration", "reconnect", merchant, code, "--credentials", shop)["state"] == "live"
+    with database.owner() as conn:
+        assert Integrations(conn).get(merchant, code).state_reason is None
+
+
+def test_a_shop_that_is_away_is_a_finding_and_an_error_of_one_line(office: Office, database: Database) -> None:
+    merchant = new_merchant()
+    code = office.add(merchant, start=START.isoformat())
+    with database.owner() as conn:
+        integration = Integrations(conn).get(merchant, code)
+        nowhere = {**integration.settings.shop, "url": "http://127.0.0.1:9/shops/winkel"}
+        Integrations(conn).update_settings(merchant, code, integration.settings.model_copy(update={"shop": nowhere}))
+    checked = run("integration", "check", merchant, code, "--json")
+    assert checked.exit_code == 1
+    assert any(f["message"].startswith("shop: ") for f in json.loads(checked.stdout)["findings"])
+    failed = run("integration", "preview", merchant, code, *PERIOD)
+    assert failed.exit_code == 1
+    assert failed.stderr.splitlines()[-1].startswith("sluis: [")
 
 
 def test_the_end_of_a_merchant_deletes_his_credentials(office: Office) -> None:
