@@ -63,7 +63,7 @@ def test_what_the_flows_tell_passes(summary: Extracted | Loaded) -> None:
         {"customer": PERSON}, {PERSON: 1}, {"Jan Jansen": 1}, {1: 1}, [[PERSON]], {"a": {"b": {"c": ["1012AB"]}}},
         {1, 2}, object(), Sly(3), 10**15, datetime(2026, 11, 23), list(range(500)), [[[[[[1]]]]]],  # noqa: DTZ001
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,  # the same in every worker of pytest-xdist
 )  # fmt: skip
 def test_anything_else_is_refused_without_showing_it(value: Any) -> None:
     with pytest.raises(Defect) as caught:
