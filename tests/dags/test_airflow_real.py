@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -46,6 +46,20 @@ def test_a_refused_key_fails_at_once(airflow_stack: AirflowStack) -> None:
     run_id, state = finished(airflow_stack, "probe_reconnect")
     assert state == "failed"
     assert airflow_stack.api.tasks("probe_reconnect", run_id)["reconnect"]["try_number"] == 1
+
+
+def test_a_killed_task_is_tried_again_by_the_plain_retries(airflow_stack: AirflowStack) -> None:
+    api = airflow_stack.api
+    api.wait_for_dags(["probe_killed"])
+    run_id = api.trigger("probe_killed")
+    end = time.monotonic() + 120
+    while not (running := airflow_stack.task_processes("probe_killed")) and time.monotonic() < end:
+        time.sleep(0.2)
+    (process,) = running
+    process.kill()
+    assert api.wait_for_run("probe_killed", run_id) == "success"
+    assert api.tasks("probe_killed", run_id)["killed"]["try_number"] == 2
+    assert "Retry policy decision" not in api.log("probe_killed", run_id, "killed", 1)
 
 
 def test_data_in_an_xcom_fails_the_task_and_is_stored_nowhere(airflow_stack: AirflowStack) -> None:
@@ -106,6 +120,27 @@ def test_a_run_refuses_what_is_no_order_id(airflow_stack: AirflowStack) -> None:
     with pytest.raises(Defect) as caught:
         airflow_stack.api.trigger(integration.dag_id, conf={"order_ids": ["jan.jansen@example.com"]})
     assert caught.value.code == "airflow_refused"
+
+
+def test_a_backfill_is_counted_run_marked_by_hand_and_cleared(airflow_stack: AirflowStack) -> None:
+    api, integration = airflow_stack.api, add_integration(airflow_stack.database)
+    dag_id = integration.dag_id
+    api.wait_for_dags([dag_id])
+    # Logical dates of an hourly DAG: two of them lie in these two hours, whatever its minute.
+    start = datetime(2026, 3, 2, 10, tzinfo=UTC)
+    end = start + timedelta(hours=2) - timedelta(seconds=1)
+    assert api.backfill_size(dag_id, start, end) == 2
+    api.wait_for_backfill(api.backfill(dag_id, start, end))
+    runs = api.runs(dag_id, run_type="backfill")
+    # In preview a person's own run fails with the reason; a scheduled one would end green.
+    assert [run["state"] for run in runs] == ["failed", "failed"]
+    run_id = runs[0]["dag_run_id"]
+    assert "[integration_preview]" in api.log(dag_id, run_id, "extract")
+    api.mark(dag_id, run_id, "success")
+    assert api.run(dag_id, run_id)["state"] == "success"
+    assert sorted(api.clear(dag_id, run_id, ["extract"])) == ["extract", "load", "shred", "transform", "verdict"]
+    assert api.wait_for_run(dag_id, run_id) == "failed"
+    assert api.tasks(dag_id, run_id)["extract"]["try_number"] == 2
 
 
 def test_the_copy_of_the_list_lies_in_the_home(airflow_stack: AirflowStack) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -34,6 +35,15 @@ with dag("probe_reconnect"):
         raise Reconnect("the key was refused")
 
     reconnect()
+
+with dag("probe_killed"):
+
+    @task(retry_delay=timedelta(seconds=2))
+    def killed() -> None:
+        if get_current_context()["ti"].try_number == 1:
+            time.sleep(600)
+
+    killed()
 
 with dag("probe_leak"):
 
