@@ -122,6 +122,7 @@ class Booked(Frozen):
     total_with_vat: Amount  #: signed: negative for a credit note
     total_vat: Amount  #: signed, as the package computed it
     debtor_id: str | None = None
+    copies: int = 1  #: how many documents of this reference ``find`` saw: above 1 a person must delete the others
 
 
 class AccountingConnector(Protocol):

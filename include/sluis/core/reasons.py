@@ -93,6 +93,9 @@ CHANGED_AFTER_BOOKING = _quarantined(
 TOTAL_DIFFERS = _quarantined(
     "total_differs", "The package holds another total than was sent; compare the document in the books with the shop."
 )
+BOOKED_TWICE = _quarantined(
+    "booked_twice", "The books hold this document more than once; delete all but one there, and offer it again."
+)
 MAPPING_MISSING = _quarantined(
     "mapping_missing", "Fill the named tax rate or ledger account in the integration's mapping, and offer it again."
 )

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 from sluis.core import reasons
-from sluis.core.invoice import DocumentKind, DocumentOutcome, Invoice, Result
+from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Invoice, Prepared, Result
 from sluis.core.invoicing import outcome
 from sluis.core.money import cents, from_cents
 from sluis.errors import OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
@@ -28,6 +30,8 @@ log = logging.getLogger("sluis.booking")
 SETTLE = timedelta(seconds=60)
 #: After so many answers in a row that the package is away, the rest of the batch waits for another try.
 PATIENCE = 3
+#: Skipped for a cause that lies in time and not in the order: it says nothing about what stands in the books.
+_OF_THE_PAST = {reasons.BEFORE_START, reasons.TOO_OLD}
 
 Key = tuple[DocumentKind, bytes]
 
@@ -46,6 +50,7 @@ class Booker:
     _debtors: dict[str, str] = field(default_factory=dict)
     _booked_keys: set[str] = field(default_factory=set)
     _gone: set[str] = field(default_factory=set)
+    _waiting: dict[str, str] = field(default_factory=dict)  # orders whose invoice was deferred, and why
     _away: int = 0
     _stopped: str | None = None
 
@@ -55,11 +60,14 @@ class Booker:
         return self._unfinished
 
     _unfinished: bool = False
+    quota_frees_in: timedelta | None = None  #: the package's own word, once its quota is spent
 
-    def prefetch(self, invoices: Sequence[Invoice]) -> None:
+    def prefetch(self, decisions: Sequence[Decision]) -> None:
         """Read the booking rows and debtor links of a chunk: one query each instead of two per document."""
+        invoices = [d.invoice for d in decisions if isinstance(d, Prepared)]
         keys = {self._key(i.kind, i.document_id) for i in invoices}
         keys |= {self._key(DocumentKind.INVOICE, i.order_id) for i in invoices if i.kind is DocumentKind.CREDIT_NOTE}
+        keys |= {self._key(d.kind, d.document_id) for d in decisions if isinstance(d, DocumentOutcome) and _skips(d)}
         self._rows = self.session.bookings.latest(sorted(keys))
         self._debtors = self.session.debtors.get_many(sorted({self._customer(i) for i in invoices}))
 
@@ -79,16 +87,46 @@ class Booker:
             return self._deferred(invoice, self._stopped)
         try:
             made = self._create(invoice, existing)
-        except QuotaSpent:
-            self._stopped = reasons.QUOTA_SPENT
+        except QuotaSpent as error:
+            self._stopped, self.quota_frees_in = reasons.QUOTA_SPENT, error.retry_after
             made = self._deferred(invoice, reasons.QUOTA_SPENT)
         except RetryLater as error:
-            made = self._unanswered(invoice, error)
+            made = self._deferred(invoice, self._unanswered(invoice.order_number, error))
         except Refused as error:
+            self._away = 0
             made = outcome(invoice, Result.QUARANTINED, reason=_reason(error), field=error.field)
         else:
             self._away = 0
         return made
+
+    def skip(self, decision: DocumentOutcome) -> DocumentOutcome:
+        """Return what becomes of a document that is not to be booked (any more): never silence over one that is.
+
+        A booked order that was cancelled since waits for a person; a claim without an answer is looked up first.
+        """
+        row = self._rows.get(self._key(decision.kind, decision.document_id)) if _skips(decision) else None
+        if row is None:
+            return decision
+        external_id = row.external_id
+        if row.state is BookingState.CLAIMED:
+            if self._stopped:
+                self._unfinished = True
+                return decision.model_copy(update={"result": Result.DEFERRED, "reason": self._stopped})
+            try:
+                found = self._look_up(row, None, decision.total)
+            except RetryLater as error:
+                reason = self._unanswered(decision.order_number, error)
+                return decision.model_copy(update={"result": Result.DEFERRED, "reason": reason})
+            if found is None:
+                self.session.bookings.release(row.kind, row.document_key, row.revision)
+                return decision
+            external_id = found.external_id
+            self.session.bookings.booked(
+                row.kind, row.document_key, row.revision, external_id=external_id, debtor_id=found.debtor_id,
+                package_total_cents=cents(found.total_with_vat), package_vat_cents=cents(found.total_vat), adopted=True,
+            )  # fmt: skip
+        changed = {"reason": reasons.CHANGED_AFTER_BOOKING, "field": decision.reason, "external_id": external_id}
+        return decision.model_copy(update={"result": Result.QUARANTINED, **changed})
 
     # ---------------------------------------------------------------------------------------- what is known already
 
@@ -96,20 +134,15 @@ class Booker:
         """Return the outcome of a document that needs no call, ``None`` when it must be booked."""
         if invoice.kind is DocumentKind.CREDIT_NOTE:
             of = self._rows.get(self._key(DocumentKind.INVOICE, invoice.order_id))
+            if (waits := self._waiting.get(invoice.order_id)) is not None:
+                return self._deferred(invoice, waits)
             if of is None or of.state is not BookingState.BOOKED:
                 return outcome(invoice, Result.QUARANTINED, reason=reasons.REFUND_OF_UNBOOKED_ORDER)
-        if existing is None or existing.state is BookingState.CLAIMED:
-            return None
-        if existing.state is BookingState.BOOKED:
+        if existing is not None and existing.state is BookingState.BOOKED:
             return self._again(invoice, existing)
-        if existing.external_id is None:
-            return None
-        return outcome(
-            invoice,
-            Result.QUARANTINED,
-            reason=existing.reason or reasons.TOTAL_DIFFERS,
-            external_id=existing.external_id,
-        )
+        if existing is not None and existing.external_id is not None and self._stopped:
+            return _stands_wrongly(invoice, existing)
+        return None
 
     def _again(self, invoice: Invoice, existing: Booking) -> DocumentOutcome:
         """Tell a document that stands in the books from one that changed since."""
@@ -125,9 +158,12 @@ class Booker:
     # ------------------------------------------------------------------------------------------------- the protocol
 
     def _create(self, invoice: Invoice, existing: Booking | None) -> DocumentOutcome:
+        if existing is not None and existing.external_id is not None:
+            return self._reconsidered(invoice, existing)
         if existing is not None and existing.state is BookingState.CLAIMED:
-            found = self._look_up(invoice, existing)
+            found = self._look_up(existing, self._debtors.get(self._customer(invoice)), _signed(invoice))
             if found is not None:
+                self._claim(invoice)  # by this run, whose report will tell of it; the row keeps what was sent
                 return self._record(invoice, existing, found, adopted=True)
             self.session.bookings.release(invoice.kind, existing.document_key, existing.revision)
         debtor = self._debtor(invoice)
@@ -160,16 +196,39 @@ class Booker:
             raise
         return self._record(invoice, claim, booked, adopted=False)
 
-    def _look_up(self, invoice: Invoice, claim: Booking) -> Booked | None:
-        """Ask the books for an unanswered claim, not before the package had time to finish what it was sent."""
+    def _look_up(self, claim: Booking, debtor_id: str | None, total: Decimal) -> Booked | None:
+        """Ask the books for an unanswered claim, not before the package had time to finish what it was sent.
+
+        ``total`` (signed) stands in where the claim's own was emptied by retention.
+        """
         wait = (claim.claimed_at + self.settle - datetime.now(UTC)).total_seconds()
         if wait > 0:
             log.info("order=%s has a claim without an answer; waiting %.0f s before it is looked up",
-                     invoice.order_number, wait)  # fmt: skip
+                     claim.order_number, wait)  # fmt: skip
             self.sleep(wait)
-        total = from_cents(claim.total_cents if claim.total_cents is not None else _signed_cents(invoice))
-        debtor_id = self._debtors.get(self._customer(invoice))
-        return self.session.package.find(claim.reference, total, claim.issue_date, debtor_id)
+        return self._find(claim, debtor_id, total if claim.total_cents is None else from_cents(claim.total_cents))
+
+    def _find(self, row: Booking, debtor_id: str | None, total: Decimal) -> Booked | None:
+        """Look among the debtor's documents, then among all: the order may have got another buyer since."""
+        found = self.session.package.find(row.reference, total, row.issue_date, debtor_id) if debtor_id else None
+        return found or self.session.package.find(row.reference, total, row.issue_date, None)
+
+    def _reconsidered(self, invoice: Invoice, existing: Booking) -> DocumentOutcome:
+        """Look whether a document that stood wrongly in the books was put right there. It is never created again."""
+        found = self._find(existing, None, _signed(invoice))
+        content = self._content(invoice)
+        if (
+            found is None
+            or found.copies > 1
+            or not _agrees(found, content["total_cents"], content["vat_cents"], invoice)
+        ):
+            return _stands_wrongly(invoice, existing)
+        row = self.session.bookings.adopt(
+            **content, external_id=found.external_id, debtor_id=found.debtor_id,
+            package_total_cents=cents(found.total_with_vat), package_vat_cents=cents(found.total_vat),
+        )  # fmt: skip
+        self._rows[(row.kind, row.document_key)] = row
+        return outcome(invoice, Result.ADOPTED, external_id=found.external_id)
 
     def _debtor(self, invoice: Invoice) -> Debtor:
         customer = self._customer(invoice)
@@ -181,32 +240,40 @@ class Booker:
         return Debtor(id=self._debtors[customer], created=debtor.created)
 
     def _claim(self, invoice: Invoice) -> Booking:
+        return self.session.bookings.claim(**self._content(invoice))
+
+    def _content(self, invoice: Invoice) -> dict[str, Any]:
         kind, key = self._key(invoice.kind, invoice.document_id)
-        return self.session.bookings.claim(
-            kind=kind,
-            document_key=key,
-            revision=0,
-            reference=invoice.invoice_number,
-            order_number=invoice.order_number,
-            fingerprint=self.session.pseudonyms.fingerprint(invoice),
-            total_cents=_signed_cents(invoice),
-            vat_cents=kind.sign * cents(invoice.total_vat),
-            currency=invoice.currency,
-            issue_date=invoice.issue_date,
-            run_id=self.run_id,
-        )
+        return {
+            "kind": kind,
+            "document_key": key,
+            "revision": 0,
+            "reference": invoice.invoice_number,
+            "order_number": invoice.order_number,
+            "fingerprint": self.session.pseudonyms.fingerprint(invoice),
+            "total_cents": cents(_signed(invoice)),
+            "vat_cents": kind.sign * cents(invoice.total_vat),
+            "currency": invoice.currency,
+            "issue_date": invoice.issue_date,
+            "run_id": self.run_id,
+        }
 
     def _release(self, invoice: Invoice) -> None:
         kind, key = self._key(invoice.kind, invoice.document_id)
         self.session.bookings.release(kind, key, 0)
 
     def _record(self, invoice: Invoice, claim: Booking, booked: Booked, *, adopted: bool) -> DocumentOutcome:
+        """Write the package's answer down, measured against what was *sent*: the order may have changed since."""
+        if booked.reference != claim.reference:
+            raise OutcomeUnknown(f"the answer to {claim.reference} tells of another document: it is looked up first")
         kind, key = self._key(invoice.kind, invoice.document_id)
         sent, sent_vat = claim.total_cents or 0, claim.vat_cents or 0
         got, got_vat = cents(booked.total_with_vat), cents(booked.total_vat)
-        if got != sent or abs(got_vat - sent_vat) > len(invoice.lines):
-            self.session.bookings.quarantine(kind, key, 0, reasons.TOTAL_DIFFERS, booked.external_id)
-            return outcome(invoice, Result.QUARANTINED, reason=reasons.TOTAL_DIFFERS, field=f"books={got} sent={sent}")
+        if not _agrees(booked, sent, sent_vat, invoice):
+            field = f"books={got} sent={sent} vat_books={got_vat} vat_sent={sent_vat}"
+            return self._wrong(invoice, booked, reasons.TOTAL_DIFFERS, field)
+        if booked.copies > 1:
+            return self._wrong(invoice, booked, reasons.BOOKED_TWICE, f"copies={booked.copies}")
         row = self.session.bookings.booked(
             kind, key, 0,
             external_id=booked.external_id, debtor_id=booked.debtor_id or self._debtors.get(self._customer(invoice)),
@@ -214,21 +281,31 @@ class Booker:
         )  # fmt: skip
         self._rows[(kind, key)] = row
         self._booked_keys.add(self._customer(invoice))
+        if row.fingerprint != self.session.pseudonyms.fingerprint(invoice):
+            return self._again(invoice, row)
         return outcome(invoice, Result.ADOPTED if adopted else Result.BOOKED, external_id=booked.external_id)
+
+    def _wrong(self, invoice: Invoice, booked: Booked, reason: str, field: str) -> DocumentOutcome:
+        """Quarantine a document that stands in the books, but not as it should: it is never created again."""
+        kind, key = self._key(invoice.kind, invoice.document_id)
+        self.session.bookings.quarantine(kind, key, 0, reason, booked.external_id)
+        return outcome(invoice, Result.QUARANTINED, reason=reason, field=field, external_id=booked.external_id)
 
     # ---------------------------------------------------------------------------------------------------- deferring
 
     def _deferred(self, invoice: Invoice, reason: str) -> DocumentOutcome:
+        if invoice.kind is DocumentKind.INVOICE:
+            self._waiting[invoice.order_id] = reason  # and its credit notes with it
         return outcome(invoice, Result.DEFERRED, reason=reason)
 
-    def _unanswered(self, invoice: Invoice, error: RetryLater) -> DocumentOutcome:
-        unknown = isinstance(error, OutcomeUnknown)
-        log.warning("order=%s was not booked now: %s", invoice.order_number, error)
+    def _unanswered(self, order_number: str, error: RetryLater) -> str:
+        """Note that another try is needed; returns the reason for the document."""
+        log.warning("order=%s was not booked now: %s", order_number, error)
         self._unfinished = True
         self._away += 1
         if self._away >= PATIENCE:
             self._stopped = reasons.PACKAGE_UNAVAILABLE
-        return self._deferred(invoice, reasons.OUTCOME_UNKNOWN if unknown else reasons.PACKAGE_UNAVAILABLE)
+        return reasons.OUTCOME_UNKNOWN if isinstance(error, OutcomeUnknown) else reasons.PACKAGE_UNAVAILABLE
 
     def _key(self, kind: DocumentKind, document_id: str) -> Key:
         return kind, self.session.pseudonyms.document_key(self.session.integration.code, kind, document_id)
@@ -239,8 +316,24 @@ class Booker:
         )
 
 
-def _signed_cents(invoice: Invoice) -> int:
-    return invoice.kind.sign * cents(invoice.total_with_vat)
+def _signed(invoice: Invoice) -> Decimal:
+    return invoice.kind.sign * invoice.total_with_vat
+
+
+def _agrees(booked: Booked, total_cents: int, vat_cents: int, invoice: Invoice) -> bool:
+    """Whether the books hold the total to the cent, and its VAT within a cent per line."""
+    vat_off = abs(cents(booked.total_vat) - vat_cents)
+    return cents(booked.total_with_vat) == total_cents and vat_off <= len(invoice.lines)
+
+
+def _skips(decision: DocumentOutcome) -> bool:
+    """Whether a document is left out for what it is now, so that a booking of it would be out of date."""
+    return decision.result is Result.SKIPPED and decision.reason not in _OF_THE_PAST
+
+
+def _stands_wrongly(invoice: Invoice, existing: Booking) -> DocumentOutcome:
+    reason = existing.reason or reasons.TOTAL_DIFFERS
+    return outcome(invoice, Result.QUARANTINED, reason=reason, external_id=existing.external_id)
 
 
 def _reason(error: Refused) -> str:

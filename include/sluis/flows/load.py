@@ -11,7 +11,7 @@ from sluis.core.invoice import Decision, DocumentOutcome, Invoice, Prepared, Res
 from sluis.core.money import cents
 from sluis.core.order import Buyer
 from sluis.core.summary import Tally
-from sluis.errors import NotConfigured, Reconnect, RetryLater
+from sluis.errors import NotConfigured, QuotaSpent, Reconnect, RetryLater
 from sluis.flows import runlog
 from sluis.flows.booking import SETTLE, Booker
 from sluis.flows.context import Loaded, RunRequest, Shredded
@@ -35,7 +35,8 @@ def load(request: RunRequest, *, settle: timedelta = SETTLE) -> Loaded:
     """Book what was prepared and close the run with its proof.
 
     ``settle`` is how old an unanswered create must be before its absence in the books allows another.
-    Raises ``RetryLater`` when documents wait for an answer of the package (the next try goes on from there),
+    Raises ``RetryLater`` when documents wait for an answer of the package (the next try goes on from there) or for a
+    quota where no later run would read them,
     ``Reconnect``, ``NotConfigured``, ``ProofFailed`` and ``TransitLost``.
     """
     with open_session(request.merchant, request.integration, role="task") as session:
@@ -69,15 +70,20 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
         matched_debtors=_matched(session, batch_id),
         settle=settle,
     )
-    run = _Run(session)
+    run = _Run(session, offered=frozenset(session.quarantine.offered_order_ids()))
     for _, decisions in session.transit.read(batch_id, "transformed"):
-        booker.prefetch([d.invoice for d in decisions if isinstance(d, Prepared)])
+        booker.prefetch(decisions)
         run.settle(decisions, booker)
         booker.touch(datetime.now(UTC).astimezone(session.integration.settings.zone).date())
     if booker.must_retry:
         raise RetryLater(
             f"{run.tally.count(Result.DEFERRED)} documents wait for an answer of the package",
             code="package_unavailable",
+        )
+    if run.stranded:
+        raise QuotaSpent(
+            f"the package's quota is spent; {run.stranded} documents wait that no later run would read by itself",
+            retry_after=booker.quota_frees_in,
         )
     watermark = close_run(session, request, facts, tally=run.tally, lines=run.lines, deferred_floor=run.deferred_floor)
     return Loaded(
@@ -93,6 +99,8 @@ class _Run:
     """What the run has done so far."""
 
     session: Session
+    offered: frozenset[str]  #: orders that the next run fetches one by one
+    stranded: int = 0  #: deferred documents that lie before the next window and were not offered
     tally: Tally = field(default_factory=Tally)
     lines: runlog.DocumentLog = field(default_factory=runlog.DocumentLog)
     deferred_floor: datetime | None = None
@@ -105,15 +113,23 @@ class _Run:
 
     def _settle(self, decision: Decision, booker: Booker) -> DocumentOutcome:
         invoice = decision.invoice if isinstance(decision, Prepared) else None
-        outcome = booker.book(decision.invoice) if isinstance(decision, Prepared) else decision
+        outcome = booker.book(decision.invoice) if isinstance(decision, Prepared) else booker.skip(decision)
         self.lines.write(outcome, invoice)
         self._quarantine(outcome)
         if outcome.result in (Result.BOOKED, Result.ADOPTED):
             self.cents[outcome.currency] = self.cents.get(outcome.currency, 0) + cents(outcome.total)
         if outcome.result is Result.DEFERRED and isinstance(decision, Prepared) and decision.changed_at is not None:
-            floor = self.deferred_floor
-            self.deferred_floor = decision.changed_at if floor is None else min(floor, decision.changed_at)
+            self._defer(outcome, decision.changed_at)
         return outcome
+
+    def _defer(self, outcome: DocumentOutcome, changed_at: datetime) -> None:
+        """Hold the watermark for it. Behind the watermark (backfill, single order, cleared run) nothing can."""
+        floor = self.deferred_floor
+        self.deferred_floor = changed_at if floor is None else min(floor, changed_at)
+        where = self.session.integration
+        overlap = timedelta(minutes=where.settings.overlap_minutes)
+        behind = where.watermark is not None and changed_at < where.watermark - overlap
+        self.stranded += behind and outcome.order_id not in self.offered
 
     def _quarantine(self, outcome: DocumentOutcome) -> None:
         key = self.session.pseudonyms.document_key(self.session.integration.code, outcome.kind, outcome.document_id)

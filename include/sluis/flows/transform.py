@@ -100,12 +100,10 @@ def _mapped(decision: Decision, package: AccountingConnector) -> Decision:
 
 
 def _dated(decision: Decision, order: Order) -> Decision:
-    """Note since when the document waits: a refund since it was made, an order since it was changed."""
+    """Note the latest moment by which a window finds the order: its change, or that of its latest refund."""
     if not isinstance(decision, Prepared):
         return decision
-    place = _refund_place(decision, order)
-    since = order.modified_at if place is None else order.refunds[place].created_at
-    return decision.model_copy(update={"changed_at": since})
+    return decision.model_copy(update={"changed_at": max([order.modified_at, *(r.created_at for r in order.refunds)])})
 
 
 def _judged(

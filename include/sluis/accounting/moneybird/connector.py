@@ -184,7 +184,7 @@ class Moneybird:
 
         An equal total (signed, with VAT) decides. Failing that, one of our own under this reference is returned with
         the total it has: the caller sees the difference, where "not there" would make him book it twice. Of several
-        the oldest counts, and the log says ``duplicate_reference``.
+        the oldest counts; ``copies`` tells how many there are, and the log says ``duplicate_reference``.
         """
         start, end = (on + timedelta(days=days) for days in (-FIND_DAYS, FIND_DAYS))
         try:
@@ -194,10 +194,13 @@ class Moneybird:
                 raise
             rows = self._referring(reference, start, end, None)  # a merged contact takes its invoices along
         hits = [(row.get("source") == SOURCE, to_moneybird.booked(row)) for row in rows]
-        candidates = [hit for _, hit in hits if hit.total_with_vat == total] or [hit for ours, hit in hits if ours]
+        candidates = [hit for ours, hit in hits if ours or hit.total_with_vat == total]
+        if not candidates:
+            return None
         if len(candidates) > 1:
             log.warning("%s: duplicate_reference: %d invoices are called %s", VENDOR, len(candidates), reference)
-        return min(candidates, key=lambda hit: _age(hit.external_id), default=None)
+        found = min(candidates, key=lambda hit: (hit.total_with_vat != total, _age(hit.external_id)))
+        return found.model_copy(update={"copies": len(candidates)})
 
     def _referring(self, reference: str, start: date, end: date, debtor_id: str | None) -> list[dict[str, Any]]:
         return [row for row in self._client.invoices(start, end, debtor_id) if row.get("reference") == reference]
