@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -12,12 +14,39 @@ from sluis.flows.check import check_and_apply
 from sluis.flows.context import Loaded, RunRequest
 from sluis.flows.wiring import open_session
 from sluis.privacy.keyring import Keyring
+from sluis.core.money import cents
 from sluis.sandbox.config import AdministrationConfig, SandboxConfig, ShopConfig
+from sluis.sandbox.drafting import Draft, make_order, make_refund
+from sluis.sandbox.ledger import Ledger
+from sluis.sandbox.orders import ARTICLES, till_for
+from sluis.sandbox.people import person
 from sluis.sandbox.server import SandboxServer
-from sluis.store.database import owner_connection
+from sluis.sandbox.state import Shop
+from sluis.store.bookings import BookingState
+from sluis.store.database import owner_connection, rows
+from sluis.store.integrations import Integration
 from sluis.store.merchants import Merchants
 
 NO_WAIT = timedelta(0)
+HOUR = timedelta(hours=1)
+#: Hour 0 of a test's own time line: whole, some days ago, so that a test may place orders and runs as it likes.
+T0 = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=20)
+#: Statuses that make an order bookable, by the default settings.
+BOOKABLE = frozenset({"processing", "completed", "refunded"})
+INVOICES = "*/external_sales_invoices*"
+ORDERS = "*/wc/v3/orders"
+
+Entry = tuple[str, int]
+
+
+def hour(number: float) -> datetime:
+    """A moment of the test's time line."""
+    return T0 + number * HOUR
+
+
+def empty_config() -> SandboxConfig:
+    """A sandbox whose shop has no order yet."""
+    return config(orders=0)
 
 
 def config(**shop: Any) -> SandboxConfig:
@@ -38,11 +67,14 @@ class World:
     live: bool = True
     merchant: str = ""
     code: str = ""
+    shop_code: str = ""
+    books_id: str = ""
     _numbers: Any = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
-        shop = next(iter(self.server.state.shops.values()))
-        books = next(iter(self.server.state.books.values()))
+        self.shop_code = self.shop_code or next(iter(self.server.state.shops))
+        self.books_id = self.books_id or next(iter(self.server.state.books))
+        shop, books = self.shop, self.books
         keyring = Keyring.from_environment()
         with owner_connection() as conn:
             self.merchant = Merchants(conn).add("Test", keyring).code
@@ -98,3 +130,108 @@ class World:
     def stats(self) -> dict[str, Any]:
         """What shop and books count themselves."""
         return self.server.state.stats()
+
+    # ------------------------------------------------------------------------------------------- shop, books, store
+
+    @property
+    def shop(self) -> Shop:
+        """The shop in the sandbox."""
+        return self.server.state.shop(self.shop_code)
+
+    @property
+    def books(self) -> Ledger:
+        """The administration in the sandbox."""
+        return self.server.state.ledger(self.books_id)
+
+    @property
+    def integration(self) -> Integration:
+        """The integration as it stands in the store."""
+        with open_session(self.merchant, self.code) as session:
+            return session.integration
+
+    def order(
+        self, at: datetime, *, buyer: str = "anna", quantity: int = 1, article: int = 0, number: str | None = None
+    ) -> str:
+        """Put an ordinary paid order of a Dutch customer in the shop; returns its id."""
+        draft = Draft(
+            created=at, paid=at, buyer=person(1, buyer), items=((ARTICLES[article], quantity),), number=number
+        )
+        book = self.shop.book
+        return str(book.put(make_order(book, till_for(self.shop.config, self.shop.rows, "NL"), draft)).id)
+
+    def orders(self, at: datetime, number: int, *, buyers: int = 2) -> list[str]:
+        """Put so many orders in the shop, a minute apart, no two of the same total, of so many customers."""
+        return [
+            self.order(at + n * timedelta(minutes=1), buyer=f"buyer{n % buyers}", quantity=n + 1) for n in range(number)
+        ]
+
+    def refund(self, order_id: str, at: datetime, quantity: int = 1) -> None:
+        """Give back so many pieces of an order's first line."""
+        book = self.shop.book
+        order = book.orders[int(order_id)].raw
+        line = order["line_items"][0]["id"]
+        book.put_refund(int(order_id), make_refund(book, order, at, lines={line: quantity}, reason="retour"))
+
+    def change(self, order_id: str, at: datetime, **fields: Any) -> None:
+        """Change an order in the shop, which raises its date of change to ``at``."""
+        self.shop.book.change(int(order_id), fields, at=at)
+
+    def scheduled(self, number: float, run_id: str | None = None, length: float = 1) -> RunRequest:
+        """The scheduled run over the hours that end at ``hour(number)``."""
+        interval = {"interval_start": hour(number - length), "interval_end": hour(number)}
+        return self.request("scheduled", run_id, **interval)
+
+    def backfill(self, start: float, end: float) -> RunRequest:
+        """A backfill over these hours."""
+        return self.request("backfill", interval_start=hour(start), interval_end=hour(end))
+
+    def expected(self, leave_out: Sequence[str] = ()) -> list[Entry]:
+        """What the books must hold, from the shop's own figures: (reference, cents), credit notes below zero."""
+        entries: list[Entry] = []
+        for order in self.shop.book.orders.values():
+            if str(order.id) in leave_out or order.raw["status"] not in BOOKABLE:
+                continue
+            number = order.raw["number"]
+            entries.append((number, cents(Decimal(order.raw["total"]))))
+            refunds = sorted(self.shop.book.by_parent.get(order.id, []), key=lambda r: (r.created, r.id))
+            entries += [(f"{number}-C{n}", -cents(Decimal(r.raw["amount"]))) for n, r in enumerate(refunds, start=1)]
+        return sorted(entries)
+
+    def booked(self) -> list[Entry]:
+        """What the books hold: (reference, cents), one entry per document, so that a double stands here twice."""
+        return sorted((i["reference"], cents(Decimal(i["total_price_incl_tax"]))) for i in self.books.invoices.values())
+
+    def prove(self, leave_out: Sequence[str] = ()) -> None:
+        """Every bookable document stands in the books once and to the cent, and our store says the same."""
+        assert self.booked() == self.expected(leave_out)
+        states = self.states()
+        assert states[BookingState.CLAIMED] == 0
+        assert states[BookingState.BOOKED] == len(self.booked())
+        with open_session(self.merchant, self.code) as session:
+            assert session.reports.verify() >= 0
+
+    def states(self) -> dict[BookingState, int]:
+        """How many booking rows stand in each state."""
+        with open_session(self.merchant, self.code) as session:
+            return session.bookings.counts()
+
+    def waiting(self) -> dict[str, str]:
+        """What stands open in quarantine: number of the order (with ``/credit`` for a refund) -> reason."""
+        with open_session(self.merchant, self.code) as session:
+            return {
+                i.order_number + ("/credit" if i.kind.value == "credit_note" else ""): i.reason
+                for i in session.quarantine.open()
+            }
+
+    def in_transit(self) -> int:
+        """How many rows stand in transit, of all merchants."""
+        with owner_connection() as conn:
+            return int(rows(conn, "select count(*)::int as n from sluis.transit_chunk")[0]["n"])
+
+    def calls(self, method: str, part: str) -> int:
+        """How many calls the sandbox counted whose path holds that part."""
+        return sum(n for call, n in self.server.state.calls.items() if call.startswith(f"{method} ") and part in call)
+
+    def fault(self, kind: str, **more: Any) -> None:
+        """Switch a fault on; unless said otherwise it strikes one create of an invoice."""
+        self.server.state.faults.add(**{"kind": kind, "method": "POST", "path": INVOICES, **more})
