@@ -48,10 +48,10 @@ with dag("probe_killed"):
 with dag("probe_leak"):
 
     @task
-    def leak() -> str:
-        return "jan.jansen@example.com"
+    def leak(person: str) -> str:
+        return person
 
-    leak()
+    leak("jan.jansen@example.com")
 
 # The shape of the sync DAGs with a task that fails, is skipped, or whose teardown fails.
 for name, failing in (("load", "load"), ("shred", "shred"), ("skip", "")):
