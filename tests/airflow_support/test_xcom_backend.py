@@ -29,7 +29,8 @@ def stored(value: Any, key: str = "summary") -> Any:
     "value",
     [
         None, True, 0, -1210, "2026-11-23", "2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123456+01:00", BATCH,
-        "4f0c2b9e-6a51-4c1d-9b3a-2d7e8f901234", {"booked": 3, "cents": {"EUR": -1210}, "reasons": {"before_start": 2}}, [1, 2, None],
+        "4f0c2b9e-6a51-4c1d-9b3a-2d7e8f901234",
+        {"booked": 3, "cents": {"EUR": -1210}, "reasons": {"before_start": 2}}, [1, 2, None],
     ],
 )  # fmt: skip
 def test_counts_dates_and_ids_pass_unchanged(value: Any) -> None:
