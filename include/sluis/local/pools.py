@@ -6,7 +6,6 @@ that a new connector needs no edit elsewhere. A task in a pool that does not exi
 
 from __future__ import annotations
 
-import json
 import pkgutil
 from pathlib import Path
 
@@ -41,8 +40,3 @@ def wanted(file: Path) -> dict[str, Pool]:
             described = f"Loads into {package.name} at a time."
             pools.setdefault(f"package__{package.name}", Pool(slots=DEFAULT_SLOTS, description=described))
     return dict(sorted(pools.items()))
-
-
-def as_json(pools: dict[str, Pool]) -> str:
-    """Return the pools in the form of ``airflow pools import``."""
-    return json.dumps(_FILE.dump_python(pools), indent=2)
