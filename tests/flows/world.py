@@ -9,12 +9,12 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from sluis.core.money import cents
 from sluis.flows import integrations, sync
 from sluis.flows.check import check_and_apply
 from sluis.flows.context import Loaded, RunRequest
 from sluis.flows.wiring import open_session
 from sluis.privacy.keyring import Keyring
-from sluis.core.money import cents
 from sluis.sandbox.config import AdministrationConfig, SandboxConfig, ShopConfig
 from sluis.sandbox.drafting import Draft, make_order, make_refund
 from sluis.sandbox.ledger import Ledger
