@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -190,6 +190,10 @@ class Connectable(Protocol):
     #: ``administration_id``: integrations with an equal one share the shop, or the administration with its numbers.
     settings_model: type[Frozen]
     credentials_model: type[Frozen]  #: fields of type ``Personal``; shown by nobody
+
+    def limits(self, settings: Any) -> Mapping[str, tuple[int, int]]:
+        """Return the vendor's published limits: (calls, seconds) per prefix of a limiter key. Answers correct them."""
+        ...
 
     def connect(self, settings: Any, credentials: Any, mapping: Any, limiter: Limiter) -> Any:
         """Return the connector (``ShopConnector`` or ``AccountingConnector``)."""

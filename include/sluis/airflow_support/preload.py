@@ -42,6 +42,9 @@ def load(modules: Sequence[str] = HEAVY) -> None:
     # Before numpy is imported: later it has started its threads already.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    from sluis import quality
+
+    quality.preload()  # pandas and great-expectations, without their warnings and progress bars
     for name in modules:
         importlib.import_module(name)
     _log.info("preloaded %s for the tasks", ", ".join(modules))

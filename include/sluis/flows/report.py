@@ -37,27 +37,7 @@ def close_run(
     """
     tally.prove(facts.documents, facts.cents)
     watermark = _watermark(request, facts, deferred_floor)
-    report = session.reports.append(
-        RunReport(
-            merchant=session.integration.merchant,
-            integration=session.integration.code,
-            dag_run_id=request.run_id,
-            try_number=request.try_number,
-            run_type=request.run_type,
-            started_at=facts.started_at,
-            ended_at=datetime.now(UTC),
-            window_start=facts.window_start,
-            window_end=facts.window_end,
-            settings_version=session.integration.settings_version,
-            rules_version=RULES_VERSION,
-            code_version=__version__,
-            shop_count=facts.shop_count,
-            extracted=facts.documents,
-            tally=tally.as_dict(),
-        ),
-        lines.digest(),
-        watermark=watermark,
-    )
+    report = session.reports.append(_report(session, request, facts, tally), lines.digest(), watermark=watermark)
     log.info(
         "proved extracted=%s documents, %s cents, shop's own count %s: %s",
         facts.documents, dict(facts.cents), facts.shop_count, tally.as_dict(),
@@ -68,6 +48,26 @@ def close_run(
         watermark.isoformat(timespec="seconds") if watermark else "unmoved",
     )  # fmt: skip
     return watermark
+
+
+def _report(session: Session, request: RunRequest, facts: RunFacts, tally: Tally) -> RunReport:
+    return RunReport(
+        merchant=session.integration.merchant,
+        integration=session.integration.code,
+        dag_run_id=request.run_id,
+        try_number=request.try_number,
+        run_type=request.run_type,
+        started_at=facts.started_at,
+        ended_at=datetime.now(UTC),
+        window_start=facts.window_start,
+        window_end=facts.window_end,
+        settings_version=session.integration.settings_version,
+        rules_version=RULES_VERSION,
+        code_version=__version__,
+        shop_count=facts.shop_count,
+        extracted=facts.documents,
+        tally=tally.as_dict(),
+    )
 
 
 def _watermark(request: RunRequest, facts: RunFacts, deferred_floor: datetime | None) -> datetime | None:

@@ -79,8 +79,14 @@ class Session:
 
     @cached_property
     def limiter(self) -> StoreLimiter:
-        """The limiter that all processes share, on a connection of its own."""
-        return StoreLimiter(self.connect)
+        """The limiter that all processes share, on a connection of its own; it begins with the published limits."""
+        settings = self.integration.settings
+        sides = ((shops.connector(self.integration.shop), settings.shop),
+                 (accounting.connector(self.integration.package), settings.package))  # fmt: skip
+        limits: dict[str, tuple[int, int]] = {}
+        for plugin, values in sides:
+            limits |= plugin.limits(_validated(plugin.settings_model, values, f"settings of {plugin.name}"))
+        return StoreLimiter(self.connect, limits)
 
     @cached_property
     def shop(self) -> ShopConnector:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as MappingOf
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from sluis.accounting.moneybird.client import Bearer, MoneybirdClient, text
 from sluis.accounting.moneybird.settings import (
     CONTACT_PAGES,
     FIND_DAYS,
+    LIMIT,
     PAGE,
     SOURCE,
     VENDOR,
@@ -232,6 +234,10 @@ class MoneybirdPackage:
     name = "moneybird"
     settings_model: type[Frozen] = MoneybirdSettings
     credentials_model: type[Frozen] = MoneybirdCredentials
+
+    def limits(self, settings: Any) -> MappingOf[str, tuple[int, int]]:
+        """Return Moneybird's own limit per token; a stand-in at another address tells its own in its headers."""
+        return {"moneybird": LIMIT} if isinstance(settings, MoneybirdSettings) and settings.is_moneybird else {}
 
     def connect(self, settings: Any, credentials: Any, mapping: Any, limiter: Limiter) -> Moneybird:
         """Return the connector; nothing is called yet. Raises ``NotConfigured`` for models of another package."""

@@ -19,6 +19,8 @@ BASE_URL = "https://moneybird.com/api/v2"
 SCOPE = "sales_invoices"
 #: The largest page, and the largest number of contacts that one synchronisation call returns.
 PAGE = 100
+#: Moneybird's limit per token: calls and seconds (its developer pages, "Throttling").
+LIMIT = (150, 300)
 #: Our mark on what we make: ``source`` of an invoice, and the beginning of a contact's ``customer_id``.
 SOURCE = "sluis"
 CUSTOMER_ID_PREFIX = "sluis-"
@@ -52,6 +54,11 @@ class MoneybirdSettings(Frozen):
     base_url: Annotated[str, AfterValidator(_address)] = Field(
         default=BASE_URL, description="address of the API; another one only for the sandbox"
     )
+
+    @property
+    def is_moneybird(self) -> bool:
+        """Whether this is Moneybird itself; a stand-in at another address tells its own limit in its headers."""
+        return (urlsplit(self.base_url).hostname or "").endswith("moneybird.com")
 
 
 def _filled(value: Personal) -> Personal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from sluis.core.frozen import Frozen
@@ -166,6 +166,10 @@ class _WooCommerce:
     name = PLATFORM
     settings_model: type[Frozen] = WooCommerceSettings
     credentials_model: type[Frozen] = WooCommerceCredentials
+
+    def limits(self, settings: object) -> Mapping[str, tuple[int, int]]:  # noqa: ARG002 - the port's signature
+        """Return nothing: WooCommerce itself has no limit; the host's or a firewall's speaks in its answers."""
+        return {}
 
     def connect(
         self,
