@@ -33,7 +33,7 @@ bench: env-dev ## speed and memory as ratios against a bare script (never fails 
 
 .PHONY: docs
 docs: env-dev ## render the pages of docs/reference that are made from code
-	@$(PY) scripts/render_docs.py
+	@$(PY) -m sluis.cli.reference > docs/reference/cli.md
 
 .PHONY: lock
 lock: env-dev ## compile requirements*.in into locks with hashes
