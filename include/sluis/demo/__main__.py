@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 200)
     logging.getLogger().setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
     began = time.monotonic()
 
     def progress(text: str) -> None:
