@@ -15,4 +15,6 @@ from tests.flows.world import World, empty_config
 def world(database: Database) -> Iterator[World]:
     """Give a live integration whose shop has no order yet."""
     with SandboxServer(empty_config()) as server:
-        yield World(server)
+        made = World(server)
+        yield made
+        assert made.server.state.faults.left() == 0, "a fault that was switched on never struck"

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from sluis.core.money import cents
-from sluis.flows import integrations, sync
+from sluis.flows import integrations, quarantine, sync
 from sluis.flows.check import check_and_apply
 from sluis.flows.context import Loaded, RunRequest
 from sluis.flows.wiring import open_session
@@ -235,3 +235,23 @@ class World:
     def fault(self, kind: str, **more: Any) -> None:
         """Switch a fault on; unless said otherwise it strikes one create of an invoice."""
         self.server.state.faults.add(**{"kind": kind, "method": "POST", "path": INVOICES, **more})
+
+    def quota_frees(self) -> None:
+        """Let the vendor's window pass: what is left is that our limiter waits for it no longer."""
+        with owner_connection() as conn:
+            conn.execute("delete from sluis.limiter")
+
+    def offer(self, *numbers: str) -> int:
+        """Offer orders in quarantine again, as ``sluis quarantine offer`` does; returns how many documents."""
+        with owner_connection() as conn:
+            return quarantine.offer(conn, self.merchant, self.code, order_numbers=numbers).offered
+
+    def field(self, number: str) -> str | None:
+        """The field that quarantine names for an order's invoice."""
+        with open_session(self.merchant, self.code) as session:
+            return next(i.field for i in session.quarantine.open(order_number=number) if i.kind.value == "invoice")
+
+    def forget_contact(self, contact_id: str) -> None:
+        """Delete a contact in the books, as a bookkeeper may."""
+        gone = self.books.contacts.pop(contact_id)
+        self.books.by_customer.pop(gone["customer_id"])

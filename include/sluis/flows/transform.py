@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -109,15 +110,31 @@ def _dated(decision: Decision, order: Order) -> Decision:
 def _judged(
     decisions: list[Decision], charged: Sequence[Decimal], settings: IntegrationSettings, read_at: datetime
 ) -> list[Decision]:
-    places = [n for n, d in enumerate(decisions) if isinstance(d, Prepared)]
-    ready = [d for d in decisions if isinstance(d, Prepared)]
-    verdict = judge_transformed(ready, charged, settings=settings, read_at=read_at)
-    log_verdict("transformed", verdict)
-    for place, decision, row in zip(places, ready, range(len(ready)), strict=True):
-        expectation = verdict.flaw(row)
-        if expectation is not None:
-            decisions[place] = _rejected(decision, reasons.QUALITY_FAILED, expectation)
+    ready = [(n, d) for n, d in enumerate(decisions) if isinstance(d, Prepared)]
+    for rows in _by_number([d.invoice.invoice_number for _, d in ready]):
+        batch = [ready[row][1] for row in rows]
+        verdict = judge_transformed(batch, [charged[row] for row in rows], settings=settings, read_at=read_at)
+        log_verdict("transformed", verdict)
+        for row, (place, decision) in enumerate(ready[n] for n in rows):
+            expectation = verdict.flaw(row)
+            if expectation is not None:
+                decisions[place] = _rejected(decision, reasons.QUALITY_FAILED, expectation)
     return decisions
+
+
+def _by_number(numbers: Sequence[str]) -> list[list[int]]:
+    """Return the rows in groups without a repeated number: one group, unless the shop gave a number twice.
+
+    Who had the number first is known to the claim alone; which chunk a row came in must not decide it.
+    """
+    groups: list[list[int]] = [[]]
+    seen: Counter[str] = Counter()
+    for row, number in enumerate(numbers):
+        if seen[number] == len(groups):
+            groups.append([])
+        groups[seen[number]].append(row)
+        seen[number] += 1
+    return groups
 
 
 def log_verdict(batch: str, verdict: Verdict) -> None:
