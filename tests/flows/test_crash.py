@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import psycopg
 import pytest
 
-from sluis.errors import TransitLost
+from sluis.errors import RetryLater, TransitLost
 from sluis.flows import extract as extract_flow
+from sluis.flows import load as load_flow
 from sluis.flows import sync
 from sluis.flows.context import RunRequest
 from sluis.flows.wiring import open_session
 from sluis.store.bookings import BookingState
 from sluis.store.locks import administration_lock
-from tests.flows.victim import kill
+from sluis.store.server import SUPERUSER, LocalServer
+from tests.flows.victim import arm, kill
 from tests.flows.world import NO_WAIT, World, hour
 
 #: Five orders of three customers and a refund of the last: the sixth document is a credit note.
@@ -167,4 +171,56 @@ def test_one_chunk_lost_is_noticed_before_it_is_missed(world: World, monkeypatch
     assert world.integration.watermark is None
     sync.shred(request)
     world.run(world.scheduled(2))
+    world.prove()
+
+
+def test_the_database_goes_away_between_answer_and_record(world: World, postgres: LocalServer) -> None:
+    request = prepared(world)
+
+    def everybody_out() -> None:
+        with psycopg.connect(postgres.dsn("postgres", SUPERUSER), autocommit=True) as conn:
+            conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname like 'test_%'")
+
+    owner, name, original = arm("answered", 3, everybody_out)
+    try:
+        with pytest.raises(RetryLater):
+            sync.load(request, settle=NO_WAIT)
+    finally:
+        setattr(owner, name, original)
+    assert len(world.books.invoices) == 3
+    done = sync.load(request, settle=NO_WAIT)
+    sync.shred(request)
+    assert (done.booked, done.adopted) == (5, 1)
+    world.prove()
+
+
+def test_two_loads_at_once_take_turns_and_book_once(world: World) -> None:
+    requests = [prepared(world), world.backfill(0, 1), world.request("manual")]
+    for request in requests[1:]:
+        sync.extract(request)
+        sync.transform(request)
+    with ThreadPoolExecutor(len(requests)) as pool:
+        done = list(pool.map(lambda request: sync.load(request, settle=NO_WAIT), requests))
+    for request in requests:
+        sync.shred(request)
+    assert sorted(d.booked for d in done) == [0, 0, DOCUMENTS]
+    assert world.calls("POST", "/external_sales_invoices") == DOCUMENTS
+    world.prove()
+
+
+def test_a_load_that_does_not_get_its_turn_waits_for_another_try(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = prepared(world)
+    monkeypatch.setattr(load_flow, "TURN", timedelta(milliseconds=50))
+    with open_session(world.merchant, world.code) as session:
+        key = session.integration.administration_key
+        with (
+            session.connect() as own,
+            administration_lock(own, key, timedelta(seconds=1)),
+            pytest.raises(RetryLater) as caught,
+        ):
+            sync.load(request, settle=NO_WAIT)
+    assert caught.value.code == "administration_busy"
+    assert not world.books.invoices
+    sync.load(request, settle=NO_WAIT)
+    sync.shred(request)
     world.prove()
