@@ -28,6 +28,8 @@ log = logging.getLogger("sluis.extract")
 CHUNK = 100
 #: A page is asked for single orders by at most this many ids.
 IDS_PER_CALL = 100
+#: ISO 4217's code for no currency: for documents whose own could not be read.
+NO_CURRENCY = "XXX"
 
 
 def extract(request: RunRequest) -> Extracted:
@@ -106,7 +108,7 @@ def _extract(session: Session, request: RunRequest, batch_id: str) -> Extracted:
         documents=facts.documents,
         refunds=reading.refunds,
         unreadable=reading.unreadable,
-        cents=facts.cents,
+        cents={currency or NO_CURRENCY: money for currency, money in facts.cents.items()},
         shop_count=facts.shop_count,
         window_start=facts.window_start,
         window_end=facts.window_end,
