@@ -32,8 +32,9 @@ once, and call an engineer when it fails again |
 | `TransitLost` | the orders are not in transit any more | clear the run from extract on |
 | `Defect`, `unexpected` | our mistake | an engineer; the line names the places in the code |
 
-Runs with a red **shred** left orders in transit: clear shred, or leave it to the retention sweep. Never pause this DAG
-to stop it: a pause stops a run halfway. Use `sluis integration pause {merchant} {code}`.
+Runs with a red **shred** left orders in transit, encrypted: clear shred. What is left for 24 hours is deleted by the
+next run of any DAG of `{merchant}`, so not while they are all paused or away. Never pause this DAG to stop it: a pause
+stops a run halfway. Use `sluis integration pause {merchant} {code}`.
 
 To read single orders again: trigger with `order_ids`. For a past period: a backfill of its days.
 More: `docs/runbooks/sync.md`.

@@ -68,8 +68,9 @@ def end(
 ) -> None:
     """End a contract, after the run that is underway.
 
-    All integrations end and credentials are deleted at once. What else is held
-    for the merchant is deleted by the retention DAG within 30 days. It cannot be undone.
+    All integrations end; credentials, and orders a crashed run left in transit, are deleted at once. What else is
+    held for the merchant must be deleted within 30 days: this version does not do that by itself yet, so keep the
+    date it shows. It cannot be undone.
 
     \b
     Example:
@@ -88,5 +89,6 @@ def end(
         emit_json(ended)
         return
     say(f"merchant {merchant} has ended: {len(ended.integrations)} integration(s) stopped")
-    say(f"deleted now: {ended.credentials_deleted} credential(s)")
-    say(f"deleted by {moment(ended.everything_deleted_by)} UTC (30 days), by retention: everything else held for him")
+    say(f"deleted now: {ended.credentials_deleted} credential(s), {ended.chunks_deleted} chunk(s) left in transit")
+    say(f"to be deleted before {moment(ended.everything_deleted_by)} UTC (30 days): everything else held for him")
+    say("(this version does not delete that by itself yet: keep the date)")

@@ -1,7 +1,8 @@
 """Ending an integration or a merchant after the run underway: no order is left halfway with its credential gone.
 
 New runs are held off first (state ``paused``, reason ``ending``), then the run underway is waited for, then credentials
-are deleted at once. What else is held goes within 30 days of the end of the contract, by retention.
+are deleted at once, and so are orders that a crashed run left in transit. What else is held must be gone within 30 days
+of the end of the contract.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sluis.store.database import Connection
 from sluis.store.integrations import Integration, Integrations, IntegrationState
 from sluis.store.locks import administration_lock
 from sluis.store.merchants import Merchants
+from sluis.transit.store import Transit
 from sluis.transit.underway import batches_underway
 
 #: A run's batch gets chunks all the time; one that got none for so long belongs to a run that crashed.
@@ -34,6 +36,7 @@ class Ended(Frozen):
     merchant: str
     integrations: tuple[str, ...]  #: codes of the integrations that ended now
     credentials_deleted: int
+    chunks_deleted: int  #: of orders that a run which crashed had left in transit
     ended_at: Moment
     everything_deleted_by: Moment | None  #: ``None``: the merchant stays, and his records with their own periods
 
@@ -48,10 +51,12 @@ def end_merchant(
         credentials = Credentials(conn, keyring)
         deleted = sum(credentials.delete(merchant, i.code) for i in Integrations(conn).all(merchant))
         ended_at = Merchants(conn).end(merchant).ended_at or datetime.now(UTC)
+        swept = Transit(conn, merchant, keyring).sweep(timedelta(0))
     return Ended(
         merchant=merchant,
         integrations=tuple(i.code for i in open_ones),
         credentials_deleted=deleted,
+        chunks_deleted=swept,
         ended_at=ended_at,
         everything_deleted_by=ended_at + HELD_AFTER_END,
     )
@@ -72,10 +77,12 @@ def end_integration(
     with _quiet(conn, merchant, ending, wait, sleep):
         deleted = Credentials(conn, keyring).delete(merchant, code)
         Integrations(conn).set_state(merchant, code, IntegrationState.ENDED, "ended_by_hand")
+        swept = Transit(conn, merchant, keyring).sweep(STALE)  # another integration of his may have started a run
     return Ended(
         merchant=merchant,
         integrations=tuple(i.code for i in ending),
         credentials_deleted=deleted,
+        chunks_deleted=swept,
         ended_at=datetime.now(UTC),
         everything_deleted_by=None,
     )

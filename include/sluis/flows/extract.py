@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from more_itertools import chunked
 
@@ -28,6 +28,9 @@ log = logging.getLogger("sluis.extract")
 CHUNK = 100
 #: A page is asked for single orders by at most this many ids.
 IDS_PER_CALL = 100
+#: A batch that got no chunk for so long was left by a crash. (A load that is kept waiting longer loses its orders, not
+#: its place: it fails with ``TransitLost`` and the watermark stays.)
+LEFT_BEHIND = timedelta(hours=24)
 #: ISO 4217's code for no currency: for documents whose own could not be read.
 NO_CURRENCY = "XXX"
 
@@ -36,13 +39,16 @@ def extract(request: RunRequest) -> Extracted:
     """Read what the run's window holds into transit.
 
     With nothing new the run ends here: the report is written and, for a scheduled run, the watermark moves. A run that
-    fails shreds its own batch before it raises. Raises what the shop connector raises; ``Reconnect`` also sets the
-    integration's state, so that later scheduled runs do not call the vendor.
+    fails shreds its own batch before it raises; what a crashed run of the merchant left is deleted by the next one.
+    Raises what the shop connector raises; ``Reconnect`` also sets the integration's state, so that later scheduled runs
+    do not call the vendor.
     """
     with open_session(request.merchant, request.integration, role="task") as session:
         runlog.started("extract", request, session.integration)
         batch_id = Transit.batch_id(request.dag_id, request.run_id)
         session.transit.shred(batch_id)  # what an earlier try left
+        if swept := session.transit.sweep(LEFT_BEHIND):
+            log.warning("swept chunks=%s of orders that a crashed run of this merchant had left in transit", swept)
         if not _may_run(session, request):
             return Extracted(batch_id=batch_id, nothing_new=True)
         try:

@@ -90,3 +90,24 @@ def test_a_run_that_is_writing_to_the_books_holds_the_end_off(database: Database
             end_merchant(conn, database.keyring, one.merchant, wait=NO_WAIT)
         assert caught.value.code == "run_underway"
     assert states(database) == ["paused", "paused"]
+
+
+def test_an_end_deletes_what_a_crashed_run_left_in_transit(database: Database) -> None:
+    one, _ = two_integrations(database)
+    with database.owner() as conn:
+        transit = Transit(conn, one.merchant, database.keyring)
+        for batch, hours in (("crashed", 7), ("another one's run underway", 0)):
+            transit.seal(batch, "extracted", 0)
+            conn.execute(
+                "update sluis.transit_chunk set created_at = now() - %s::interval where batch_id = %s",
+                [timedelta(hours=hours), batch],
+            )
+        Integrations(conn).set_state(one.merchant, one.code, IntegrationState.ENDED)
+        assert end_integration(conn, database.keyring, one.merchant, one.code, wait=NO_WAIT).chunks_deleted == 1
+        assert conn.execute("select batch_id from sluis.transit_chunk").fetchall() == [("another one's run underway",)]
+        transit.shred("another one's run underway")
+        transit.seal("crashed", "extracted", 0)
+        conn.execute("update sluis.transit_chunk set created_at = now() - interval '7 hours'")
+        ended = end_merchant(conn, database.keyring, one.merchant, wait=NO_WAIT)
+        assert (ended.chunks_deleted, ended.credentials_deleted) == (1, 1)
+        assert conn.execute("select count(*) from sluis.transit_chunk").fetchone() == (0,)
