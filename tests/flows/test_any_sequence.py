@@ -22,7 +22,7 @@ from tests.conftest import Database
 from tests.flows.victim import arm
 from tests.flows.world import INVOICES, NO_WAIT, World, hour
 
-EXAMPLES = 10
+EXAMPLES = 8
 #: A first administration's id; the others follow.
 FIRST = 460000000000000001
 FAULTS: list[dict[str, Any]] = [

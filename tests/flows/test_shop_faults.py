@@ -27,8 +27,8 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three seconds of patience, and no second try of a read in place."""
-    defaults = {**VendorSession.__init__.__kwdefaults__, "read_timeout": 3.0, "read_retries": 0}
+    """Two seconds of patience, and no second try of a read in place."""
+    defaults = {**VendorSession.__init__.__kwdefaults__, "read_timeout": 2.0, "read_retries": 0}
     monkeypatch.setattr(VendorSession.__init__, "__kwdefaults__", defaults)
 
 
