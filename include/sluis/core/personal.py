@@ -7,14 +7,18 @@ The transit codec, which encrypts what it writes, is the only one that may seria
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import re
+from typing import Annotated, Any, NoReturn
 
-from pydantic import GetCoreSchemaHandler, SerializationInfo
+from pydantic import AfterValidator, GetCoreSchemaHandler, SerializationInfo
 from pydantic_core import CoreSchema, core_schema
 
 MASK = "•••"
 #: Key of the pydantic serialisation context under which the transit codec, and nobody else, gets the value.
 REVEAL = "sluis_transit_reveal"
+#: What a credential may be made of: visible ASCII. Anything else breaks the header it stands in, and the HTTP
+#: libraries then raise with the whole header in their message.
+_CREDENTIAL = re.compile(r"[\x21-\x7e]+")
 
 
 class Personal:
@@ -50,6 +54,9 @@ class Personal:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a personal value is never pickled")
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a personal value has no state to copy")
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
@@ -70,4 +77,15 @@ def _serialise(value: Personal, info: SerializationInfo) -> str:
     return value._value if isinstance(context, dict) and context.get(REVEAL) is True else MASK
 
 
+def _credential(value: Personal) -> Personal:
+    text = value._value.strip()
+    if not text:
+        raise ValueError("empty")
+    if not _CREDENTIAL.fullmatch(text):
+        raise ValueError("has a space, a line break or another character that no credential has; paste it again")
+    return Personal(text)
+
+
 NOBODY = Personal("")
+#: A key, secret or token: visible ASCII only; what stands around it (the line break of a file) is taken off.
+Credential = Annotated[Personal, AfterValidator(_credential)]
