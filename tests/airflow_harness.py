@@ -1,6 +1,6 @@
 """A real Airflow for end-to-end tests: database, scheduler, dag-processor, triggerer, api-server, our DAGs.
 
-How to write one (marker ``airflow``; put it under tests/dags, so that one session shares one Airflow):
+How to write one (marker ``airflow``; in a folder whose conftest calls ``offer``, so that a session has one Airflow):
 
 * take the fixture ``airflow_stack``: an ``AirflowStack``. It starts once per session (about 30 s) on the test server;
 * add merchants and integrations to ``airflow_stack.database`` (a ``tests.conftest.Database``, migrated);
@@ -21,6 +21,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +85,12 @@ class AirflowStack:
                 "select pid from task_instance where dag_id = %s and state = 'running' and pid is not null", [dag_id]
             ).fetchall()
         return [psutil.Process(pid) for (pid,) in found if psutil.pid_exists(pid)]
+
+
+def offer(config: pytest.Config) -> None:
+    """Offer the fixtures to all folders at once: imported by two conftests they would start two Airflows."""
+    if not config.pluginmanager.has_plugin(__name__):
+        config.pluginmanager.register(sys.modules[__name__], __name__)
 
 
 @pytest.fixture(scope="session")

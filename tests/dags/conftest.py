@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-import tests.airflow_home  # noqa: F401
-from tests.airflow_harness import airflow_stack, airflow_template
+import pytest
 
-__all__ = ["airflow_stack", "airflow_template"]
+import tests.airflow_home  # noqa: F401
+from tests import airflow_harness
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Share one Airflow with the other folders."""
+    airflow_harness.offer(config)

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 import tests.airflow_home  # noqa: F401
-from tests.airflow_harness import AirflowStack, airflow_stack, airflow_template  # noqa: F401
+from tests import airflow_harness
+from tests.airflow_harness import AirflowStack
 from tests.e2e.merchant import store_of
 from tests.flows.conftest import world  # noqa: F401
 
 #: Tests that end what another began. Airflow works on the beginnings (retries, waits) while the other tests run.
 ENDINGS = ("test_the_next_try_books_the_rest_once", "test_no_marker_stays_behind")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Share one Airflow with the other folders."""
+    airflow_harness.offer(config)
 
 
 @pytest.hookimpl(trylast=True)
