@@ -24,7 +24,7 @@ from sluis.transit.store import Transit
 
 log = logging.getLogger("sluis.extract")
 
-#: Documents per chunk in transit: what a task holds in memory at a time (the suites cost nearly the same for 100 and 500).
+#: Documents per chunk in transit: what a task holds in memory at a time. The suites cost as much for 100 as for 500.
 CHUNK = 250
 #: A page is asked for single orders by at most this many ids.
 IDS_PER_CALL = 100
