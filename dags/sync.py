@@ -13,6 +13,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_parsing_context, task
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
+from sluis.airflow_support.conf import MOST_ORDERS, ORDER_ID
 from sluis.airflow_support.docs import sync_doc
 from sluis.airflow_support.retry_policy import TaxonomyRetryPolicy
 from sluis.airflow_support.run import SUMMARY, run_step
@@ -24,7 +25,6 @@ from sluis.store.registry_cache import active_integrations
 #: Long past and the same for all: with ``catchup=False`` a new DAG then runs its last complete interval at once, and
 #: any past day can be backfilled. What may be booked begins at the integration's own start date, which the flows keep.
 START = datetime(2024, 1, 1, tzinfo=UTC)
-ORDER_ID = "^[0-9A-Za-z_-]{1,40}$"
 DEFAULTS = {
     # Plain retries serve where nobody can ask the policy: a killed process, an executor that lost its task.
     "retries": 2,
@@ -55,7 +55,7 @@ def build(integration: ActiveIntegration) -> DAG:
         default_args=DEFAULTS,
         params={
             "order_ids": Param(
-                [], type="array", items={"type": "string", "pattern": ORDER_ID}, maxItems=1000,
+                [], type="array", items={"type": "string", "pattern": ORDER_ID}, maxItems=MOST_ORDERS,
                 title="Only these orders", description="The shop's ids of orders to read again; empty: what is new",
             )
         },

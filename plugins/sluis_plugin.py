@@ -1,4 +1,4 @@
-"""What Airflow loads of sluis: the listener that preloads heavy modules where tasks are forked."""
+"""What Airflow loads of sluis: the listener that preloads heavy modules where tasks are forked, and the API's gate."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 from sluis.airflow_support import preload
+from sluis.airflow_support.gate import RunGate
 
 
 class Preloader:
@@ -25,3 +26,4 @@ class SluisPlugin(AirflowPlugin):
 
     name = "sluis"
     listeners = [Preloader()]  # noqa: RUF012 - declared so by Airflow
+    fastapi_root_middlewares = [{"name": "sluis run gate", "middleware": RunGate}]  # noqa: RUF012 - declared so by Airflow

@@ -17,6 +17,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DataInterval
 
+from sluis.airflow_support.conf import MOST_ORDERS, ORDER_ID
 from sluis.airflow_support.retry_policy import TaxonomyRetryPolicy
 from sluis.local.places import repository
 from sluis.local.pools import wanted
@@ -159,7 +160,8 @@ def test_a_run_takes_order_ids_and_nothing_else(dags: dict[str, DAG]) -> None:
     dag = dags["sync__m1a__woocommerce_moneybird"]
     assert list(dag.params) == ["order_ids"]
     schema = dag.params.get_param("order_ids").schema
-    assert schema["items"] == {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,40}$"}
+    assert schema["items"] == {"type": "string", "pattern": ORDER_ID}
+    assert schema["maxItems"] == MOST_ORDERS
     assert dag.params["order_ids"] == []
 
 

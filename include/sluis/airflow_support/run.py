@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sluis
-from sluis.errors import SluisError
+from sluis.airflow_support.conf import refused_conf, run_name
+from sluis.errors import Defect, SluisError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -30,22 +31,32 @@ _HOME = Path(sluis.__file__).parent
 
 
 def run_request(context: Context, merchant: str, integration: str) -> RunRequest:
-    """Build the flows' request from Airflow's context; ``order_ids`` was checked by the DAG's params schema."""
+    """Build the flows' request from Airflow's context.
+
+    Who started the run and what he called it stay with Airflow (its audit log): free words may name a person. Raises
+    ``Defect("conf_refused")`` for a conf that holds more than ids of orders.
+    """
     from sluis.flows.context import RunRequest
 
     # Airflow types the context's members as protocols without these fields; the task process has them all.
     run: Any = context["dag_run"]
     instance: Any = context["ti"]
+    ids = context["params"].get("order_ids") or ()
+    if told := refused_conf(run.conf) or refused_conf({"order_ids": ids}):
+        raise Defect(
+            f"{told}: delete this run in Airflow, which keeps what it was given, and start another one",
+            code="conf_refused",
+        )
     return RunRequest(
         merchant=merchant,
         integration=integration,
         dag_id=run.dag_id,
-        run_id=run.run_id,
+        run_id=run_name(run.dag_id, run.run_id),
         run_type=str(getattr(run.run_type, "value", run.run_type)),
-        triggered_by=run.triggering_user_name,
+        by_person=run.triggering_user_name is not None,
         interval_start=run.data_interval_start,
         interval_end=run.data_interval_end,
-        order_ids=tuple(context["params"].get("order_ids") or ()),
+        order_ids=tuple(ids),
         try_number=instance.try_number,
     )
 
@@ -67,23 +78,27 @@ def run_step(use_case: Callable[[RunRequest], S], merchant: str, integration: st
 def guarded(step: str, call: Callable[[], T]) -> T:
     """Call, and let only errors without data out.
 
-    Ours go out without their cause. Any other exception becomes a ``SluisError("unexpected")`` that names its class and
+    Ours, Airflow's own (skip, fail, timeout) and the end of the process go out as they are, but without what they were
+    raised from or met on the way. Any other exception becomes a ``SluisError("unexpected")`` that names its class and
     the places in our code it came through, never its text; plain retries apply to it. Raised outside the ``except``, so
     that the original is not even its context.
     """
-    raised: SluisError
+    raised: BaseException
     try:
         return call()
-    except SluisError as error:
+    except BaseException as error:  # noqa: BLE001 - a timeout is no Exception, and it interrupts whatever held an order
         raised = error
-    except Exception as error:
-        if type(error).__module__.startswith(_AIRFLOW):
-            raise
+    if not _may_pass(raised):
         raised = SluisError(
-            f"unexpected {type(error).__name__} in {step} at {_places(error.__traceback__)}", code="unexpected"
+            f"unexpected {type(raised).__name__} in {step} at {_places(raised.__traceback__)}", code="unexpected"
         )
     raised.__cause__ = raised.__context__ = None
     raise raised
+
+
+def _may_pass(error: BaseException) -> bool:
+    known = isinstance(error, SluisError) or not isinstance(error, Exception)
+    return known or type(error).__module__.startswith(_AIRFLOW)
 
 
 def _places(traceback: TracebackType | None) -> str:

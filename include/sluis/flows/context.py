@@ -8,14 +8,17 @@ from sluis.core.frozen import Frozen, Moment
 
 
 class RunRequest(Frozen):
-    """One run of one integration's DAG, as Airflow started it. ``run_id`` names it in the store and the logs."""
+    """One run of one integration's DAG, as Airflow started it. ``run_id`` names it in the store and the logs.
+
+    Who started it is not told: Airflow's audit log knows, and a user's name may be an e-mail address.
+    """
 
     merchant: str
     integration: str
     dag_id: str
     run_id: str
     run_type: str = Field(description="scheduled, manual, backfill, asset_triggered, ...: Airflow's own word")
-    triggered_by: str | None = None
+    by_person: bool = False  #: in the UI, by the API or on the command line
     interval_start: Moment | None = None  #: Airflow's data interval, UTC; ``None`` for a run without one
     interval_end: Moment | None = None
     order_ids: tuple[str, ...] = Field(default=(), description="read only these orders (the shop's ids)")

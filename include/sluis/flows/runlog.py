@@ -1,4 +1,4 @@
-"""What an auditor reads: who started a run, one line per document, and totals at the end. Never a person.
+"""What an auditor reads: what started a run, one line per document, and totals at the end. Never a person.
 
 The lines of documents are hashed in order; the hash stands in the chained run report, so that what a log said can be
 proved later.
@@ -21,10 +21,11 @@ log = logging.getLogger("sluis.run")
 
 
 def started(task: str, request: RunRequest, integration: Integration) -> None:
-    """Say who or what started the run, and under which versions it decides."""
+    """Say what started the run (Airflow's audit log knows which person), and under which versions it decides."""
+    started_by = "person" if request.by_person else "schedule" if request.run_type == "scheduled" else request.run_type
     log.info(
         "%s run=%s type=%s started_by=%s try=%s integration=%s/%s state=%s settings_version=%s rules=%s code=%s",
-        task, request.run_id, request.run_type, request.triggered_by or "schedule", request.try_number,
+        task, request.run_id, request.run_type, started_by, request.try_number,
         integration.merchant, integration.code, integration.state.value, integration.settings_version,
         RULES_VERSION, __version__,
     )  # fmt: skip
