@@ -261,3 +261,47 @@ def test_an_offset_in_a_time_is_obeyed() -> None:
     assert Reader({"at": "2026-11-20T13:00:05+01:00"}).moment("at") == NOON
     with pytest.raises(WrongField, match="at"):
         Reader({"at": 5}).moment("at")
+
+
+NUMBERS = (
+    "1001", "2026000417", "0000012345", "000001234", "W501", "NL-1001", "2026/0417", "2026-11-23.7", "F#12",
+    "1043946570", "536365", "BE-2026-000001", "1001_2", "NL20260000001234",
+)  # fmt: skip
+NO_NUMBERS = (
+    "jan.de.vries@example.nl", "Jan de Vries 0612345678", "Jan-de-Vries", "Jan", "NL91ABNA0417164300",
+    "nl91abna0417164300", "NL91-ABNA-0417-1643-00", "NL00ABNA0417164300", "BE68539007547034", "GB82WEST12345698765432",
+    "NL123456782B90", "0612345678", "06-12345678", "+31612345678", "0031612345678", "31612345678", "020/1234567",
+    "0470123456", "32470123456", "4915112345678", "1001 result=booked rule=x total=0.00", "1001=2", "1001\tx",
+    "1001\u2028x", "#1001", "-1001", "1" * 41, "١٠٠١", "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_a_shop_numbers_with_is_a_number(number: str) -> None:
+    assert read(raw_order(number=number)).number == number
+    told = WooCommerceSettings(url="https://shop.example", number_keys=("_invoice",))
+    assert read(raw_order(meta_data=meta(_invoice=number)), settings=told).number == number
+
+
+@pytest.mark.parametrize("number", NO_NUMBERS)
+def test_what_may_name_a_person_or_forge_a_log_line_is_no_number(number: str) -> None:
+    found = to_order(raw_order(number=number), [], SETTINGS)
+    assert isinstance(found, Unreadable), found
+    assert (found.number, found.order_id, found.field) == ("501", "501", "number")
+    other = to_order(raw_order(number=number, total="x"), [], SETTINGS)
+    assert isinstance(other, Unreadable)
+    assert other.number == "501"
+    if number:
+        told = WooCommerceSettings(url="https://shop.example", number_keys=("_invoice",))
+        plugin = to_order(raw_order(meta_data=meta(_invoice=number)), [], told)
+        assert isinstance(plugin, Unreadable)
+        assert (plugin.number, plugin.field) == ("W501", "meta_data._invoice")
+
+
+@pytest.mark.parametrize("field", ["status", "currency", "payment_method"])
+@pytest.mark.parametrize("text", ["noor@example.com", "Noor Voorbeeld", "x result=booked", "a\u2028b", "x" * 101])
+def test_a_code_of_the_shop_is_no_text_that_somebody_typed(field: str, text: str) -> None:
+    found = to_order(raw_order(**{field: text}), [], SETTINGS)
+    assert isinstance(found, Unreadable)
+    assert found.field == field
+    assert text not in repr(found)

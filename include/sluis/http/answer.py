@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 #: An answer larger than this is no page of orders; it would fill the worker's memory.
 LARGEST_BODY = 64 * 1024 * 1024
 #: How many opening brackets are tried when something was printed before the JSON.
 _TRIES = 50
+#: Digits of a whole number that is read as ``int``.
+_LONGEST_INT = 40
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,19 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
+def _whole(text: str) -> int | Decimal:
+    """Read a whole number; one of thousands of digits, which ``int`` refuses, stays one odd value in its body."""
+    return int(text) if len(text) <= _LONGEST_INT else Decimal(text)
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits
+        return Decimal("NaN")
+
+
+_DECODER = json.JSONDecoder(parse_float=_fraction, parse_int=_whole, parse_constant=_no_constant)
 
 
 def parse_body(raw: bytes) -> Any:

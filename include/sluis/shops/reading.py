@@ -1,6 +1,7 @@
 """Reads a shop's JSON field by field and says, without the value, which field was wrong.
 
-Shared by the shop connectors: each has its own mapping, all of them refuse the same way.
+Shared by the shop connectors: each has its own mapping, all of them refuse the same way. Whatever a shop sends, a
+reader raises ``WrongField`` and nothing else: one odd value makes one order wait, never a run fail.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import html
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
+
+from stdnum import iban
 
 from sluis.core.money import round_cents
 from sluis.core.personal import NOBODY, Personal
@@ -19,6 +22,29 @@ _HIDDEN = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.D
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SPACES = re.compile(r"[ \t\u00a0]+")
+#: A product's name is cut here before its tags are sought: that search takes time that grows with the square.
+_LONGEST_NAME = 5000
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
+#: Longer than any number that a shop means; reading longer ones costs time.
+_LONGEST_DECIMAL = 100
+#: More decimals than any shop shows, and few enough to count with exactly.
+_MOST_DECIMALS = 25
+#: Ids are at most unsigned 64-bit.
+_ID = re.compile(r"(?=.*[1-9])[0-9]{1,20}")
+_YEARS = range(1970, 3000)
+#: What a code may be made of (a status, a payment method): no space and no ``@``, so no name and no address.
+_CODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}")
+_ORDER_NUMBER = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9._/#-]{0,39}")
+_NUMBER_FILLING = re.compile(r"[._/#-]")
+#: What the digits of a telephone number look like, in the countries next door.
+_TELEPHONE = re.compile(
+    r"0[1-9]\d{7,11}"  # national: 0612345678; a number filled up with two zeros or more is none
+    r"|00[1-9]\d{9,}"  # international: 0031612345678
+    r"|31[1-9]\d{8}|324\d{8}|491[567]\d{8,9}"  # international without 00: Dutch; Belgian and German mobile
+)
+#: Account number of the Dutch kind, also with a wrong check digit; and a Dutch VAT number.
+_ACCOUNT = re.compile(r"[A-Z]{2}\d{2}[A-Z]{4}\d{10}|NL\d{9}B\d{2}", re.IGNORECASE)
 
 
 class WrongField(Exception):
@@ -31,9 +57,42 @@ class WrongField(Exception):
 
 def plain_text(raw: str) -> str:
     """Return a product's name as a person reads it: entities resolved, tags and control characters gone."""
-    text = _TAG.sub(" ", _HIDDEN.sub(" ", raw))
+    text = _TAG.sub(" ", _HIDDEN.sub(" ", raw[:_LONGEST_NAME]))
     text = _TAG.sub(" ", html.unescape(text))
     return _SPACES.sub(" ", _CONTROL.sub(" ", text)).strip()
+
+
+def is_order_number(text: str) -> bool:
+    """Whether a text may be shown as an order's number: it goes to logs, reports and the books, so no person in it.
+
+    Letters, digits and ``. _ / # -``, at most 40, with a digit; no e-mail address, no forged log field, no account
+    number, no Dutch VAT number, no telephone number. Plain decimal numbers pass, also those filled up with zeros
+    (``0000012345``); ten digits behind one zero are a telephone number. What it cannot tell: nine digits that are one
+    without its zero, and a name with a digit behind it that was typed as a number.
+    """
+    if not _ORDER_NUMBER.fullmatch(text):
+        return False
+    bare = _NUMBER_FILLING.sub("", text)
+    return not (_TELEPHONE.fullmatch(bare) or _ACCOUNT.fullmatch(bare) or iban.is_valid(bare, check_country=False))
+
+
+def identity(row: Any, key: str = "id") -> str | None:
+    """Return the id in a row of a list, ``None`` where there is none or the row is no object."""
+    try:
+        return Reader(row).identifier(key)
+    except WrongField:
+        return None
+
+
+def scalar(value: Any) -> str | None:
+    """Return a text, number or whole number as text; ``None`` for everything else, and for a text without UTF-8."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return str(value) if value.bit_length() <= 200 else None
+    if isinstance(value, Decimal):
+        return str(value)
+    return value.strip() if isinstance(value, str) and not _SURROGATE.search(value) else None
 
 
 class Reader:
@@ -60,15 +119,31 @@ class Reader:
         return self._raw[key]
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Return a text (numbers count as text); ``default`` stands for absent and null."""
+        """Return a text (numbers count as text); ``default`` stands for absent and null.
+
+        Half of a surrogate pair is refused: no store, hash or package takes it.
+        """
         value = self._raw.get(key)
         if value is None and default is not None:
             return default
-        if isinstance(value, str):
-            return value.strip()
-        if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-            return str(value)
-        raise WrongField(self.at(key))
+        text = scalar(value)
+        if text is None:
+            raise WrongField(self.at(key))
+        return text
+
+    def code(self, key: str, default: str | None = None) -> str:
+        """Return a word of the shop's own, such as a status; refused where it could be a text that somebody typed."""
+        text = self.text(key, default)
+        if text != default and not _CODE.fullmatch(text):
+            raise WrongField(self.at(key))
+        return text
+
+    def order_number(self, key: str) -> str:
+        """Return what merchant and customer call an order; see ``is_order_number``."""
+        text = self.text(key)
+        if not is_order_number(text):
+            raise WrongField(self.at(key))
+        return text
 
     def personal(self, key: str) -> Personal:
         """Return a text about a person; empty where the shop has none."""
@@ -77,11 +152,8 @@ class Reader:
 
     def identifier(self, key: str) -> str:
         """Return an id (a positive whole number) as text."""
-        value = self._raw.get(key)
-        if isinstance(value, bool) or not isinstance(value, (int, str)):
-            raise WrongField(self.at(key))
-        text = str(value).strip()
-        if not (text.isascii() and text.isdigit() and text.strip("0")):
+        text = scalar(self._raw.get(key))
+        if text is None or not _ID.fullmatch(text):
             raise WrongField(self.at(key))
         return text
 
@@ -93,15 +165,13 @@ class Reader:
         raise WrongField(self.at(key))
 
     def number(self, key: str) -> Decimal:
-        """Return a finite decimal number."""
-        value = self._raw.get(key)
-        if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
+        """Return a decimal number below 10^12, with at most 25 decimals."""
+        text = scalar(self._raw.get(key))
+        if text is None or len(text) > _LONGEST_DECIMAL or not _NUMBER.fullmatch(text):
             raise WrongField(self.at(key))
-        try:
-            number = Decimal(str(value).strip())
-        except InvalidOperation:
-            raise WrongField(self.at(key)) from None
-        if not number.is_finite() or abs(number) >= Decimal(10) ** 12:
+        number = Decimal(text)
+        # By their exponents, not by arithmetic: 1e999999 has no room in a calculation.
+        if number.adjusted() >= 12 or int(number.as_tuple().exponent) < -_MOST_DECIMALS:
             raise WrongField(self.at(key))
         return number
 
@@ -123,7 +193,8 @@ class Reader:
             moment = datetime.fromisoformat(value) if isinstance(value, str) else None
         except ValueError:
             moment = None
-        if moment is None or moment.year < 1970:
+        # The last years of the calendar have no time in another zone.
+        if moment is None or moment.year not in _YEARS:
             raise WrongField(self.at(key))
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from sluis.errors import Defect, NotAShop, RetryLater
 from sluis.http import Answer, VendorSession
-from sluis.shops.reading import Reader, WrongField
+from sluis.shops.reading import Reader, WrongField, identity
 from sluis.shops.woocommerce.settings import IDS_PER_CALL, ORDER_FIELDS, PER_PAGE, REFUND_FIELDS
 
 API = "/wp-json/wc/v3"
@@ -120,7 +120,8 @@ class WooCommerceClient:
         while page <= pages:
             rows, total = self.rows(f"orders/{order_id}/refunds", {**params, "per_page": PER_PAGE, "page": page})
             pages = math.ceil(total / PER_PAGE)
-            found.update((str(row.get("id")), row) for row in rows)
+            # A row without an id is kept under a key of its own: the mapping says which field is wrong.
+            found.update((identity(row) or f"page {page} row {place}", row) for place, row in enumerate(rows))
             page += 1
         return list(found.values())
 

@@ -11,7 +11,7 @@ from sluis.core.order import Order, Unreadable
 from sluis.errors import NotAShop
 from sluis.http import VendorSession
 from sluis.ports import Limiter, Page, ShopFacts, Window
-from sluis.shops.reading import WrongField
+from sluis.shops.reading import WrongField, identity
 from sluis.shops.woocommerce.client import (
     CREATED,
     MODIFIED,
@@ -65,7 +65,7 @@ class WooCommerceShop:
 
     def fetch(self, order_ids: Sequence[str]) -> Iterator[Page]:
         """Yield these orders with all their refunds; ids the shop does not list (any more, or binned) are left out."""
-        wanted = [order_id for order_id in dict.fromkeys(order_ids) if order_id.isascii() and order_id.isdigit()]
+        wanted = [order_id for order_id in dict.fromkeys(order_ids) if identity({"id": order_id}) == order_id]
         yield from self._by_id(wanted, {})
 
     def _window(self, span: Span, key: SortKey, refunds: dict[str, Refunds]) -> Iterator[Page]:
@@ -107,7 +107,8 @@ class WooCommerceShop:
                 for row in rows:
                     moment = row_moment(row, CREATED.field)
                     if moment is None or span.holds(moment):
-                        found.setdefault(_order_of(row), {})[str(row.get("id"))] = row
+                        same_order = found.setdefault(identity(row, "parent_id") or _NO_ORDER, {})
+                        same_order[identity(row) or f"without id {len(same_order)}"] = row
         except NotAShop as error:
             if error.code != "no_woocommerce":
                 raise
@@ -118,30 +119,26 @@ class WooCommerceShop:
         """Map one order with all its refunds: those at hand when they are all there are, else one call for them."""
         if not isinstance(row, dict):
             return unreadable(row, "(the whole order)")
-        order_id = str(row.get("id"))
+        order_id = identity(row)
+        if order_id is None:
+            return unreadable(row, "id")
         at_hand = refunds.pop(order_id, {})
         embedded = _embedded_ids(row)
         if embedded is None and "refunds" in row:
             return unreadable(row, "refunds")
-        if not order_id.isdigit():
-            return unreadable(row, "id")
         if embedded == set(at_hand):
             return to_order(row, list(at_hand.values()), self._settings)
         # Embedded ids alone are not trusted to be all: WooCommerce #65488 reports versions that embed none.
         return to_order(row, self._client.refunds_of(order_id), self._settings)
 
 
-def _order_of(refund: Row) -> str:
-    order_id = str(refund.get("parent_id"))
-    return order_id if order_id.isdigit() and order_id.strip("0") else _NO_ORDER
-
-
 def _embedded_ids(row: Row) -> set[str] | None:
     """Return the ids of the refunds that the order names, ``None`` where it names none or in another form."""
     refunds = row.get("refunds")
-    if not isinstance(refunds, list) or not all(isinstance(refund, dict) and "id" in refund for refund in refunds):
+    if not isinstance(refunds, list):
         return None
-    return {str(refund["id"]) for refund in refunds}
+    ids = {identity(refund) for refund in refunds}
+    return None if None in ids else {order_id for order_id in ids if order_id is not None}
 
 
 def _inside(row: Any, span: Span, key: SortKey) -> bool:
@@ -151,7 +148,7 @@ def _inside(row: Any, span: Span, key: SortKey) -> bool:
 
 
 def _first_time(row: Any, seen: set[str]) -> bool:
-    order_id = str(row.get("id")) if isinstance(row, dict) and row.get("id") is not None else None
+    order_id = identity(row)
     if order_id is None:
         return True
     if order_id in seen:

@@ -19,7 +19,7 @@ from requests_oauthlib import OAuth1
 
 from sluis.core.order import Address, Buyer, ChargedVat, LineKind, Order, OrderLine, Refund, Unreadable
 from sluis.core.personal import NOBODY, Personal
-from sluis.shops.reading import Reader, WrongField, plain_text
+from sluis.shops.reading import Reader, WrongField, is_order_number, plain_text, scalar
 from sluis.shops.woocommerce.settings import WooCommerceCredentials, WooCommerceSettings
 
 T = TypeVar("T")
@@ -27,8 +27,8 @@ T = TypeVar("T")
 PLATFORM = "woocommerce"
 #: WooCommerce leaves the standard tax class empty.
 STANDARD_CLASS = "standard"
-#: Longest number that still is one; a text beyond it in a number's place is something else.
-LONGEST_NUMBER = 64
+#: The longest of the EU has 14; the checks of numbers are not made for texts of thousands of digits.
+LONGEST_VAT_NUMBER = 60
 _FILLING = re.compile(r"[\s.\-]+")
 
 #: rate id -> (percent, compound)
@@ -62,14 +62,14 @@ def to_order(
 
 def _order(order: Reader, refunds: Sequence[Mapping[str, Any]], settings: WooCommerceSettings) -> Order:
     rates = _rates(order)
-    meta = _metadata(order)
+    meta = _metadata(order, settings)
     billing = order.child("billing")
     return Order(
         platform=PLATFORM,
         order_id=order.identifier("id"),
         number=_number(order, meta, settings),
-        status=order.text("status"),
-        currency=order.text("currency"),
+        status=order.code("status"),
+        currency=order.code("currency"),
         created_at=order.moment("date_created_gmt"),
         modified_at=order.moment("date_modified_gmt"),
         paid_at=order.moment_or_none("date_paid_gmt"),
@@ -81,9 +81,9 @@ def _order(order: Reader, refunds: Sequence[Mapping[str, Any]], settings: WooCom
         total=order.amount("total"),
         buyer=_buyer(order, billing, meta, settings),
         ship_to=_ship_to(order, billing),
-        payment_method=order.text("payment_method", ""),
+        payment_method=order.code("payment_method", ""),
         is_test=_is_test(meta, settings),
-        sales_channel=order.text("created_via", ""),
+        sales_channel=order.code("created_via", ""),
         refunds=tuple(sorted(_refunds(refunds, rates, settings), key=lambda r: (r.created_at, int(r.refund_id)))),
     )
 
@@ -208,6 +208,8 @@ def _vat_number(order: Reader, meta: dict[str, Any], settings: WooCommerceSettin
     numbers = {_FILLING.sub("", number).upper() for number in found if number} - {""}
     if len(numbers) > 1:
         raise WrongField(order.at("meta_data (different VAT numbers under the keys of vat_number_keys)"))
+    if any(len(number) > LONGEST_VAT_NUMBER for number in numbers):
+        raise WrongField(order.at("meta_data (a VAT number of more than 60 characters)"))
     return Personal(numbers.pop()) if numbers else NOBODY
 
 
@@ -235,11 +237,16 @@ def _ship_to(order: Reader, billing: Reader) -> Address:
 # -------------------------------------------------------------------------------------------------------- metadata
 
 
-def _metadata(order: Reader) -> dict[str, Any]:
-    """Return the metadata by key; of a key that stands twice the last filled value, as WordPress reads it."""
+def _metadata(order: Reader, settings: WooCommerceSettings) -> dict[str, Any]:
+    """Return the metadata under the keys of the settings; everything else that plugins left is not even looked at.
+
+    Of a key that stands twice the last filled value counts, as WordPress reads it.
+    """
     found: dict[str, Any] = {}
     for entry in order.items("meta_data"):
-        key = entry.text("key", "")
+        key = entry.value("key") if entry.has("key") else None
+        if not isinstance(key, str) or key not in settings.metadata_keys:
+            continue
         if key not in found or entry.has("value"):
             found[key] = entry.value("value")
     return found
@@ -249,21 +256,17 @@ def _scalar(value: Any) -> str:
     """Return a metadata value as text; structures of plugins are none of ours."""
     if isinstance(value, bool):
         return "1" if value else ""
-    return str(value).strip() if isinstance(value, (str, int, Decimal)) else ""
+    return scalar(value) or ""
 
 
 def _number(order: Reader, meta: dict[str, Any], settings: WooCommerceSettings) -> str:
     for key in settings.number_keys:
         number = _scalar(meta.get(key))
+        if number and not is_order_number(number):
+            raise WrongField(order.at(f"meta_data.{key}"))
         if number:
-            return _checked_number(number, order.at(f"meta_data.{key}"))
-    return _checked_number(order.text("number"), order.at("number"))
-
-
-def _checked_number(number: str, field: str) -> str:
-    if not number or len(number) > LONGEST_NUMBER or not number.isprintable():
-        raise WrongField(field)
-    return number
+            return number
+    return order.order_number("number")
 
 
 def _is_test(meta: dict[str, Any], settings: WooCommerceSettings) -> bool:
@@ -288,8 +291,8 @@ def unreadable(raw: Any, field: str) -> Unreadable:
     """Say as much of the order as can be read: its id and number, and where possible date, total and currency."""
     order = Reader(raw if isinstance(raw, dict) else {})
     order_id = _readable(lambda: order.identifier("id")) or ""
-    number = _readable(lambda: _checked_number(order.text("number"), "number")) or order_id
-    currency = _readable(lambda: order.text("currency")) or ""
+    number = _readable(lambda: order.order_number("number")) or order_id
+    currency = _readable(lambda: order.code("currency")) or ""
     return Unreadable(
         order_id=order_id,
         number=number,

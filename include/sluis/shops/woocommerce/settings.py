@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -108,6 +109,11 @@ class WooCommerceSettings(Frozen):
     gift_card_skus: tuple[str, ...] = Field(
         default=(), description="article codes (SKU) of gift cards that are sold: their lines are a liability, no sale"
     )
+
+    @cached_property
+    def metadata_keys(self) -> frozenset[str]:
+        """All metadata keys of an order that are read."""
+        return frozenset((*self.vat_number_keys, *self.test_payments, *self.number_keys))
 
     @property
     def host(self) -> str:
