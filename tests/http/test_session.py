@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from requests import PreparedRequest
+from requests.auth import AuthBase
+from requests_oauthlib import OAuth1
 
 from sluis.errors import (
     Defect,
@@ -35,6 +41,7 @@ from sluis.errors import (
 )
 from sluis.http import Rejection, VendorSession
 from sluis.http.quiet import silence as silence_libraries
+from sluis.http.session import _target
 from tests.http.vendor_server import Vendor, hang_up, json_answer, raw_answer, serve, silence
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -312,13 +319,90 @@ def test_what_a_broken_read_is_called(vendor: Vendor, answer: Any, expected: typ
     assert len(vendor.seen) == (4 if expected is RetryLater else 1)
 
 
-def test_a_redirect_names_its_host_and_keeps_the_credential(vendor: Vendor) -> None:
-    vendor.answers = [json_answer({}, 301, {"Location": "https://elsewhere.example:444/x?key=CANARY"})]
-    with pytest.raises(NotConfigured, match=r"redirects to https://elsewhere\.example,"):
+REDIRECTS = [
+    ("https://elsewhere.example:444/x?key=CANARY", "it redirects to another host, and"),
+    ("https://jan-canary-fietsen.nl/", "it redirects to another host, and"),
+    ("https://127.0.0.1/x", "it redirects to https, and"),
+    ("https://www.127.0.0.1/x", "it redirects to https and the host with www, and"),
+    ("http://www.127.0.0.1/x", "it redirects to the host with www, and"),
+    ("/elsewhere?key=CANARY", "it redirects to another path of the host, and"),
+    ("//[bad", "it redirects, and"),
+]
+
+
+@pytest.mark.parametrize(("location", "told"), REDIRECTS)
+def test_a_redirect_is_named_by_its_kind_and_keeps_the_credential(vendor: Vendor, location: str, told: str) -> None:
+    vendor.answers = [json_answer({}, 301, {"Location": location})]
+    with pytest.raises(NotConfigured, match=told) as caught:
         make(vendor.url).session.get("/orders")
-    vendor.answers = [json_answer({}, 301, {"Location": "//[bad"})]
-    with pytest.raises(NotConfigured, match="it redirects, and"):
+    assert not re.search("canary|example|fietsen|127", str(caught.value), re.IGNORECASE)
+    assert len(vendor.seen) == 1
+
+
+def test_a_redirect_away_from_www_is_told_too() -> None:
+    assert _target("https://www.shop.example/x", "https://shop.example/x") == "the host without www"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["jan@example.nl", "1 result=booked", "x" * 65, "a\tb", "", "é"],
+    ids=["mail", "log", "long", "tab", "", "é"],
+)
+def test_a_request_id_that_is_none_is_not_kept(vendor: Vendor, given: str) -> None:
+    vendor.answers = [json_answer({}, 404, {"X-Request-Id": given})]
+    with pytest.raises(Defect) as caught:
         make(vendor.url).session.get("/orders")
+    assert caught.value.remote_request_id is None
+
+
+class Header(AuthBase):
+    """Puts a token on a request as it is."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
+UNUSABLE: dict[str, AuthBase | tuple[str, str]] = {
+    "line break": Header("a\nCANARY"),
+    "carriage return": Header("a\rCANARY"),
+    "zero byte": Header("a\x00CANARY"),
+    "mask": Header("•••CANARY"),
+    "latin letter": Header("é CANARY"),
+    "half a character": Header("\ud83dCANARY"),
+    "Basic with a mask": ("ck", "•••CANARY"),
+    "OAuth with half a character": OAuth1("ck", client_secret="\ud83dCANARY", signature_type="QUERY"),
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("auth", UNUSABLE.values(), ids=UNUSABLE)
+def test_a_credential_that_fits_no_header_is_neither_sent_nor_shown(vendor: Vendor, auth: Any, method: str) -> None:
+    vendor.answers = [json_answer([])]
+    made = make(vendor.url, auth=auth)
+    with pytest.raises(Reconnect) as caught:
+        made.session.request(method, "/orders")
+    assert caught.value.code == "credential_unusable"
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=False).format())
+    assert "CANARY" not in shown
+    assert (vendor.seen, made.slept) == ([], [])
+
+
+def test_a_header_of_an_answer_that_cannot_be_read_is_no_fault_of_the_credential(vendor: Vendor) -> None:
+    def twice(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n[]")
+        hang_up(handler)
+
+    vendor.answers = [twice]
+    with pytest.raises(RetryLater) as caught:
+        make(vendor.url).session.get("/orders")
+    assert caught.value.code == "answer_cut_off"
+    with pytest.raises(OutcomeUnknown):
+        make(vendor.url).session.post("/orders", {})
 
 
 def test_an_answer_without_end_is_not_read(vendor: Vendor) -> None:

@@ -21,6 +21,7 @@ from sluis.ports import Page, Window
 from sluis.shops.woocommerce import CONNECTOR
 from sluis.shops.woocommerce.client import Span
 from sluis.shops.woocommerce.mapping import signature
+from sluis.shops.woocommerce.refusals import OUR_PARAMETERS
 from sluis.shops.woocommerce.settings import (
     ORDER_FIELDS,
     TEST_PAYMENTS,
@@ -276,10 +277,31 @@ def test_what_a_wrong_answer_is_called(
     assert (type(caught.value), caught.value.code) == (expected, code)
 
 
-def test_a_redirect_is_named_so_that_it_can_be_entered(shop: FakeWooCommerce) -> None:
-    shop.overrides["orders"] = answers({}, 301, Location="https://www.shop.example/x?oauth=CANARY")
-    with pytest.raises(NotAShop, match=r"redirects to https://www\.shop\.example; enter the final address"):
+def test_a_redirect_is_told_by_its_kind_so_that_the_address_can_be_corrected(shop: FakeWooCommerce) -> None:
+    shop.overrides["orders"] = answers({}, 301, Location="https://www.127.0.0.1/x?oauth=CANARY")
+    with pytest.raises(NotAShop, match=r"redirects to https and the host with www; enter the final address"):
         read(shop)
+
+
+def test_a_refused_parameter_is_named_only_when_it_is_ours(shop: FakeWooCommerce) -> None:
+    for names, told in (
+        (["orderby", "CANARY, Dorpsstraat 1"], "the parameter orderby;"),
+        (["CANARY"], "the parameter of another name;"),
+    ):
+        body = {"code": "rest_invalid_param", "data": {"params": dict.fromkeys(names, "CANARY")}}
+        shop.overrides["orders"] = answers(body, 400)
+        with pytest.raises(Defect, match=told) as caught:
+            read(shop)
+        assert "CANARY" not in str(caught.value)
+
+
+def test_every_parameter_that_is_sent_is_known_as_ours(shop: FakeWooCommerce) -> None:
+    order_id = shop.add(modified=MOMENT)
+    shop.refund(order_id, MOMENT, touch=False)
+    read(shop)
+    list(shop.connector.fetch([order_id]))
+    sent = {name for path, query in shop.log for name in query if path.endswith(("orders", "refunds"))}
+    assert {name for name in sent if not name.startswith("oauth_")} <= OUR_PARAMETERS
 
 
 # ------------------------------------------------------------------------------------------ check

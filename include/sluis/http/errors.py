@@ -30,7 +30,7 @@ class Rejection:
     writes: bool
     retry_after: timedelta | None = None
     request_id: str | None = None
-    redirects_to: str | None = None  #: scheme and host of a redirect's target, never its path or query
+    redirects_to: str | None = None  #: the kind of a redirect (``https``, ``another host``), never its address
 
     @property
     def text(self) -> str:

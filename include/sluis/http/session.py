@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ import requests
 from requests.auth import AuthBase
 
 from sluis import __version__
-from sluis.errors import Defect, NotAShop, OutcomeUnknown, QuotaSpent, RetryLater, SluisError
+from sluis.errors import Defect, NotAShop, OutcomeUnknown, QuotaSpent, Reconnect, RetryLater, SluisError
 from sluis.http import wire
 from sluis.http.answer import LARGEST_BODY, Answer, BodyTooLarge, BrokenBody, ForeignBody, parse_body, whole_number
 from sluis.http.errors import Hook, Rejection, template, translate
@@ -35,6 +36,10 @@ _FIRST_PAUSE = 0.5  # seconds; doubles with every try
 _CHUNK = 65536
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REQUEST_IDS = ("X-Request-Id", "Request-Id", "X-Amzn-RequestId", "CF-Ray")
+#: Whatever answers may write into these headers, and they end in logs: only what looks like an id is kept.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+#: What a header of ours may hold; http.client raises for the rest, with the whole header in its message.
+_HEADER = re.compile(r"[\x20-\x7e]+")
 
 log = logging.getLogger(__name__)
 
@@ -145,30 +150,50 @@ class VendorSession:
             self._limiter.acquire(self._limiter_key)
         wire.expect()
         headers = {"Content-Type": "application/json"} if data is not None else None
+        request = self._prepared(call, requests.Request(call.method, call.url, headers, params=params, data=data))
+        if isinstance(request, SluisError):
+            return request
         try:
-            with self._session.request(
-                call.method,
-                call.url,
-                params=params,
-                data=data,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with self._session.send(request, timeout=self._timeout, allow_redirects=False, stream=True) as response:
                 status, answered = response.status_code, dict(response.headers)
                 self._observe(status, response.headers)
                 raw = _read(response, self._largest_body)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
             return self._broken_off(call, error)
         except BodyTooLarge:
             return self._unusable(call, "the answer is larger than any page of documents", code="answer_too_large")
         return self._judge(call, status, requests.structures.CaseInsensitiveDict(answered), raw)
 
-    def _broken_off(self, call: _Call, error: requests.RequestException) -> SluisError:
+    def _prepared(self, call: _Call, request: requests.Request) -> requests.PreparedRequest | SluisError:
+        """Sign and prepare a call, before anything is sent.
+
+        The libraries' own errors for a credential that fits no header quote it, so they end here.
+        """
+        try:
+            prepared = self._session.prepare_request(request)
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
+            return self._bad_address(call)
+        except (requests.RequestException, ValueError):
+            return self._credential_unusable(call)
+        if all(_HEADER.fullmatch(_as_text(value)) for value in prepared.headers.values()):
+            return prepared
+        return self._credential_unusable(call)
+
+    def _bad_address(self, call: _Call) -> SluisError:
+        text = f"{self._vendor}: {call.method} {call.where}"
+        return Defect(f"{text}: the configured address is no valid address", code="bad_address")
+
+    def _credential_unusable(self, call: _Call) -> SluisError:
+        return Reconnect(
+            f"{self._vendor}: {call.method} {call.where}: not sent: the credential holds a line break or another"
+            " character that none has; connect again",
+            code="credential_unusable",
+        )
+
+    def _broken_off(self, call: _Call, error: Exception) -> SluisError:
         text = f"{self._vendor}: {call.method} {call.where}"
         if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-            return Defect(f"{text}: the configured address is no valid address", code="bad_address")
+            return self._bad_address(call)
         sent = wire.was_sent() or isinstance(
             error,
             (requests.ReadTimeout, requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError),
@@ -183,7 +208,7 @@ class VendorSession:
         return RetryLater(f"{text}: no connection (host unknown, refused or silent)", code="unreachable")
 
     def _judge(self, call: _Call, status: int, headers: Mapping[str, str], raw: bytes) -> Answer | SluisError:
-        request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+        request_id = _request_id(headers)
         good = 200 <= status < 300 or status in call.accept
         try:
             body = parse_body(raw)
@@ -206,7 +231,7 @@ class VendorSession:
             writes=not call.reads,
             retry_after=self._wait(headers),
             request_id=request_id,
-            redirects_to=_target(call.url, headers.get("Location")),
+            redirects_to=_target(call.url, headers.get("Location")) if 300 <= status < 400 else None,
         )
         return translate(rejection, self._on_error)
 
@@ -290,15 +315,31 @@ def _read(response: requests.Response, largest: int) -> bytes:
     return b"".join(pieces)
 
 
+def _as_text(header: str | bytes) -> str:
+    """Return a header's value as text: requests-oauthlib turns them all into bytes."""
+    return header.decode("latin-1") if isinstance(header, bytes) else header
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    found = next((headers[name] for name in _REQUEST_IDS if name in headers), "")
+    return found if _REQUEST_ID.fullmatch(found) else None
+
+
 def _target(url: str, location: str | None) -> str | None:
-    """Return scheme and host of a redirect; its path and query may hold what they were sent."""
+    """Return what kind of place a redirect names, never the place: a merchant's host may be a person's name."""
     if not location:
         return None
     try:
-        parts = urlsplit(urljoin(url, location))
-        return f"{parts.scheme}://{parts.hostname}" if parts.hostname else None
+        ours, theirs = urlsplit(url), urlsplit(urljoin(url, location))
+        here, there = ours.hostname, theirs.hostname
     except ValueError:
         return None
+    if not here or not there or here.removeprefix("www.") != there.removeprefix("www."):
+        return "another host" if there else None
+    changes = ["https"] if (ours.scheme, theirs.scheme) == ("http", "https") else []
+    if here != there:
+        changes.append("the host with www" if there.startswith("www.") else "the host without www")
+    return " and ".join(changes) or "another path of the host"
 
 
 def _either(headers: Mapping[str, str], name: str) -> int | None:

@@ -8,6 +8,12 @@ from sluis.http import Rejection
 #: A plugin or a setting that closes WordPress's REST API for visitors (codes seen in plugins' sources, from memory).
 _CLOSED = frozenset({"rest_not_logged_in", "rest_cannot_access", "rest_login_required", "rest_disabled"})
 
+#: Every query parameter that ``client`` sends.
+OUR_PARAMETERS = frozenset({
+    "_fields", "after", "before", "dates_are_gmt", "dp", "include", "include_meta", "modified_after", "modified_before",
+    "order", "orderby", "page", "per_page", "status",
+})  # fmt: skip
+
 
 def code_of(rejection: Rejection) -> str:
     """Return WordPress's error code, empty when the answer is none of WordPress."""
@@ -75,12 +81,12 @@ def _not_there(rejection: Rejection) -> SluisError | None:
 
 
 def _bad_request(rejection: Rejection) -> SluisError | None:
-    """Name the parameters that WordPress refuses: the names are ours, the values stay out."""
+    """Name the parameters of ours that WordPress refuses; names that are not ours and all values stay out."""
     data = rejection.body.get("data") if isinstance(rejection.body, dict) else None
     params = data.get("params") if isinstance(data, dict) else None
     if code_of(rejection) != "rest_invalid_param" or not isinstance(params, dict):
         return None
-    names = ", ".join(sorted(str(name) for name in params))
+    names = ", ".join(sorted(OUR_PARAMETERS & {name for name in params if isinstance(name, str)})) or "of another name"
     return Defect(
         f"{rejection.text}: it does not accept the parameter {names}; is WooCommerce older than version 6?",
         code="request_refused",
