@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -193,10 +194,59 @@ def test_quarantine_is_listed_by_reason_and_offered(database: Database, tmp_path
 
     assert run("quarantine", "offer", merchant, code).exit_code == 2
     assert run("quarantine", "offer", merchant, code, "1001", "--all").exit_code == 2
-    assert ok_json("quarantine", "offer", merchant, code, "1003", "9999") == {"offered": 1, "waiting": 3}
+    partly = run("quarantine", "offer", merchant, code, "1003", "9999", "--json")
+    assert (partly.exit_code, json.loads(partly.stdout)) == (1, {"offered": 1, "waiting": 3, "unknown": ["9999"]})
+    none = run("quarantine", "offer", merchant, code, "9999")
+    assert none.exit_code == 1
+    assert "nothing that waits is called 9999" in none.stdout
     assert ok_json("quarantine", "offer", merchant, code, "--reason", "mapping_missing")["offered"] == 2
     assert {g["offered"] for g in ok_json("quarantine", "list")} == {1, 2}
     one_line(run("quarantine", "list", "--merchant", merchant, "--integration", "nothing"), "integration_unknown")
+    one_line(run("quarantine", "list", "--merchant", "nope"), "merchant_unknown", "nope")
+    one_line(run("quarantine", "list", "--integration", "nothing"), "integration_unknown", "nothing")
+
+
+def test_what_a_person_settled_is_closed_and_stays_closed(database: Database, tmp_path: Path) -> None:
+    merchant = new_merchant()
+    add(merchant, tmp_path)
+    code = "woocommerce_moneybird"
+    invoice, note = DocumentKind.INVOICE, DocumentKind.CREDIT_NOTE
+
+    def come(number: int, kind: DocumentKind, cents: int, reason: str = "refund_without_lines") -> None:
+        with database.owner() as conn:
+            Quarantine(conn, Integrations(conn).get(merchant, code)).put(
+                kind=kind, document_key=bytes([number]) * 32, shop_order_id="901", order_number="1001", reason=reason,
+                currency="EUR", total_cents=cents,
+            )  # fmt: skip
+
+    def waiting() -> dict[str, str]:
+        return {i["item"]: i["total"] for g in ok_json("quarantine", "list") for i in g["items"]}
+
+    for number, kind, cents in ((1, invoice, 5000), (2, note, -1000), (3, note, -1000)):
+        come(number, kind, cents)
+    assert waiting() == {"q-01010101": "50.00", "q-02020202": "-10.00", "q-03030303": "-10.00"}
+    assert "q-03030303" in ok("quarantine", "list")
+    assert "credit note" in ok("quarantine", "list")
+
+    close = ("quarantine", "close", merchant, code)
+    one_line(run(*close, "1001", "--as", "booked_by_hand"), "several_wait", "q-01010101 (invoice", "q-03030303 (credit")
+    one_line(run(*close, "q-02020202", "9999", "--as", "booked_by_hand"), "nothing_waits", "9999")
+    assert len(waiting()) == 3, "all or none"
+    assert run(*close, "q-02020202", "--as", "forgotten").exit_code == 2
+    done = ok_json(*close, "q-02020202", "q-03030303", "--as", "booked_by_hand")
+    assert [i["item"] for i in done["closed"]] == ["q-02020202", "q-03030303"]
+    assert done["waiting"] == 1
+    assert "order 1001 is closed as gone" in ok(*close, "1001", "--as", "gone")
+    assert waiting() == {}
+
+    for number, kind, cents in ((1, invoice, 5000), (2, note, -1000), (3, note, -1500)):
+        come(number, kind, cents)
+    assert waiting() == {"q-01010101": "50.00", "q-03030303": "-15.00"}, "gone is back; one total is another now"
+    ok(*close, "q-03030303", "--as", "not_to_be_booked")
+    come(3, note, -1500)
+    assert "q-03030303" not in waiting()
+    come(3, note, -1500, reason="refund_differs")
+    assert "q-03030303" in waiting()
 
 
 def test_keys_rotate_on_a_live_store(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

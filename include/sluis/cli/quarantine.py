@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from sluis.cli.options import Code, Json, Merchant, OfCode, OfMerchant
-from sluis.cli.output import Column, amount, emit_json, emit_table, moment, say, totals, word
+from sluis.cli.output import FOUND, Column, amount, emit_json, emit_table, moment, say, totals, word
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Orders that could not be booked and wait for a person."
@@ -22,6 +22,8 @@ def listing(
     json: Json = False,
 ) -> None:
     """List what waits, grouped by reason, each with what to do.
+
+    Item names one document: several credit notes of one order are told apart by it.
 
     \b
     Example:
@@ -42,10 +44,12 @@ def listing(
         say(f"{group.reason}: {group.documents} document(s), {totals(group.totals)}; {group.offered} offered again")
         say(f"  {group.action}")
         emit_table(
-            [Column("merchant"), Column("integration"), Column("order"), Column("kind"), Column("total", right=True),
-             Column("field"), Column("since"), Column("tried", right=True), Column("offered")],
-            [(i.merchant, i.integration, i.order_number, i.kind.value, amount(i.total, i.currency), word(i.field),
-              moment(i.first_seen), str(i.attempts), "yes" if i.offered else "no") for i in group.items],
+            [Column("merchant"), Column("integration"), Column("item"), Column("order"), Column("kind"),
+             Column("total", right=True), Column("field"), Column("since"), Column("tried", right=True),
+             Column("offered")],
+            [(i.merchant, i.integration, i.item, i.order_number, i.kind.value.replace("_", " "),
+              amount(i.total, i.currency), word(i.field), moment(i.first_seen), str(i.attempts),
+              "yes" if i.offered else "no") for i in group.items],
         )  # fmt: skip
 
 
@@ -53,7 +57,7 @@ def listing(
 def offer(
     merchant: Merchant,
     integration: Code,
-    orders: Annotated[list[str] | None, typer.Argument(metavar="[ORDER]...", help="order numbers")] = None,
+    orders: Annotated[list[str] | None, typer.Argument(metavar="[ORDER]...", help="order numbers, or items")] = None,
     *,
     reason: Annotated[str | None, typer.Option("--reason", metavar="CODE", help="all of this reason")] = None,
     everything: Annotated[bool, typer.Option("--all", help="all that wait")] = False,
@@ -61,7 +65,8 @@ def offer(
 ) -> None:
     """Offer documents again once their cause is fixed.
 
-    The next run fetches them from the shop anew. Nothing is ever booked twice by it.
+    The next run fetches them from the shop anew. Nothing is ever booked twice by it. Exit code 1 when an order or item
+    that was named does not wait.
 
     \b
     Example:
@@ -79,3 +84,43 @@ def offer(
         emit_json(done)
     else:
         say(f"{done.offered} of {done.waiting} document(s) will be tried again by the next run")
+        for name in done.unknown:
+            say(f"nothing that waits is called {name}")
+    if done.unknown:
+        raise typer.Exit(FOUND)
+
+
+@app.command("close")
+def close(
+    merchant: Merchant,
+    integration: Code,
+    items: Annotated[list[str], typer.Argument(metavar="ITEM...", help="order numbers, or items of the list")],
+    *,
+    closed_as: Annotated[
+        Literal["booked_by_hand", "not_to_be_booked", "gone"],
+        typer.Option("--as", help="what became of them; gone: deleted in the shop"),
+    ],
+    json: Json = False,
+) -> None:
+    """Close what a person has settled: it leaves the list.
+
+    Booked by hand or not to be booked stays closed, however often a run reads the order, until its reason or its total
+    changes. Of an order of which several documents wait, name the item. After booking by hand, `integration adopt`
+    links the document in the books: without it, a later change of settings or order may make the order bookable.
+
+    \b
+    Example:
+      sluis quarantine close m7f3k woocommerce_moneybird 1001 q-3fa2c81b --as booked_by_hand
+    """
+    from sluis.flows import quarantine as flow
+    from sluis.store.database import owner_connection
+
+    with owner_connection() as conn:
+        done = flow.close(conn, merchant, integration, items, flow.ClosedAs(closed_as))
+    if json:
+        emit_json(done)
+        return
+    for item in done.closed:
+        kind = item.kind.value.replace("_", " ")
+        say(f"{item.item}: {kind} of order {item.order_number} is closed as {done.closed_as.value.replace('_', ' ')}")
+    say(f"{done.waiting} document(s) still wait")

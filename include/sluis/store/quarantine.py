@@ -46,6 +46,10 @@ class QuarantineTotal(Frozen):
 _COLUMNS = """merchant_code as merchant, integration_code as integration, kind, document_key, shop_order_id,
     order_number, reason, field, currency, total_cents, first_seen, last_seen, attempts, offered_at, closed_at,
     closed_as"""
+#: A person settled the document outside of sluis: it stays closed while nothing about it changes.
+BY_HAND = ("booked_by_hand", "not_to_be_booked")
+_SETTLED = """q.closed_as = any(%(by_hand)s) and q.reason = excluded.reason and q.currency = excluded.currency
+    and q.total_cents is not distinct from excluded.total_cents"""
 _OPEN = """ where merchant_code = %(merchant)s and integration_code = %(integration)s and closed_at is null"""
 
 
@@ -68,24 +72,29 @@ class Quarantine:
         currency: str = "",
         total_cents: int | None = None,
     ) -> None:
-        """Put a document in quarantine, or note that it came again (which ends an offer and opens a closed one)."""
+        """Put a document in quarantine, or note that it came again (which ends an offer and opens a closed one).
+
+        What a person closed as one of ``BY_HAND`` stays closed as long as reason and total are the same.
+        """
         self._conn.execute(
-            """insert into sluis.quarantine as q (merchant_code, integration_code, kind, document_key, shop_order_id,
+            f"""insert into sluis.quarantine as q (merchant_code, integration_code, kind, document_key, shop_order_id,
             order_number, reason, field, currency, total_cents) values (%(merchant)s, %(integration)s, %(kind)s,
             %(document_key)s, %(shop_order_id)s, %(order_number)s, %(reason)s, %(field)s, %(currency)s, %(total_cents)s)
             on conflict (merchant_code, integration_code, kind, document_key) do update set
             shop_order_id = excluded.shop_order_id, order_number = excluded.order_number, reason = excluded.reason,
             field = excluded.field, currency = excluded.currency, total_cents = excluded.total_cents, last_seen = now(),
-            attempts = q.attempts + 1, offered_at = null, closed_at = null, closed_as = null""",
+            attempts = q.attempts + 1, offered_at = null,
+            closed_at = case when {_SETTLED} then q.closed_at end,
+            closed_as = case when {_SETTLED} then q.closed_as end""",
             {
                 **self._scope, "kind": kind.value, "document_key": document_key, "shop_order_id": shop_order_id,
                 "order_number": order_number, "reason": reason, "field": field, "currency": currency,
-                "total_cents": total_cents,
+                "total_cents": total_cents, "by_hand": list(BY_HAND),
             },
         )  # fmt: skip
 
     def close(self, kind: DocumentKind, document_key: bytes, as_: str) -> bool:
-        """Close an open item under a code (``booked``, ``skipped``, ...); says whether there was one."""
+        """Close an open item under a code (``booked``, ``booked_by_hand``, ...); says whether there was one."""
         return bool(
             self._conn.execute(
                 "update sluis.quarantine set closed_at = now(), closed_as = %(as)s, offered_at = null"
