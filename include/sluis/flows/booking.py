@@ -48,6 +48,7 @@ class Booker:
     sleep: Callable[[float], None] = time.sleep
     _rows: dict[Key, Booking] = field(default_factory=dict)
     _debtors: dict[str, str] = field(default_factory=dict)
+    _waited: dict[Key, bool] = field(default_factory=dict)  # has (had) a row in quarantine; whether it is offered
     _booked_keys: set[str] = field(default_factory=set)
     _gone: set[str] = field(default_factory=set)
     _waiting: dict[str, str] = field(default_factory=dict)  # orders whose invoice was deferred, and why
@@ -63,9 +64,10 @@ class Booker:
     quota_frees_in: timedelta | None = None  #: the package's own word, once its quota is spent
 
     def prefetch(self, decisions: Sequence[Decision]) -> None:
-        """Read the booking rows and debtor links of a chunk: one query each instead of two per document."""
+        """Read the rows of a chunk (bookings, quarantine, debtor links): one query each instead of some per document."""
         invoices = [d.invoice for d in decisions if isinstance(d, Prepared)]
         keys = {self._key(i.kind, i.document_id) for i in invoices}
+        self._waited = self.session.quarantine.known(sorted(keys))
         keys |= {self._key(DocumentKind.INVOICE, i.order_id) for i in invoices if i.kind is DocumentKind.CREDIT_NOTE}
         keys |= {self._key(d.kind, d.document_id) for d in decisions if isinstance(d, DocumentOutcome) and _skips(d)}
         self._rows = self.session.bookings.latest(sorted(keys))
@@ -166,6 +168,8 @@ class Booker:
                 self._claim(invoice)  # by this run, whose report will tell of it; the row keeps what was sent
                 return self._record(invoice, existing, found, adopted=True)
             self.session.bookings.release(invoice.kind, existing.document_key, existing.revision)
+        elif (found := self._booked_by_hand(invoice)) is not None:
+            return self._record(invoice, self._claim(invoice), found, adopted=True)
         debtor = self._debtor(invoice)
         claim = self._claim(invoice)
         try:
@@ -206,16 +210,26 @@ class Booker:
             log.info("order=%s has a claim without an answer; waiting %.0f s before it is looked up",
                      claim.order_number, wait)  # fmt: skip
             self.sleep(wait)
-        return self._find(claim, debtor_id, total if claim.total_cents is None else from_cents(claim.total_cents))
+        sent = total if claim.total_cents is None else from_cents(claim.total_cents)
+        return self._find(claim.reference, sent, claim.issue_date, debtor_id)
 
-    def _find(self, row: Booking, debtor_id: str | None, total: Decimal) -> Booked | None:
+    def _booked_by_hand(self, invoice: Invoice) -> Booked | None:
+        """Look up what waits, or once waited, in quarantine: a person may have followed our advice to book it by hand.
+
+        He may have booked it on any contact, so all of them are looked at. One call, for such documents only.
+        """
+        if self._key(invoice.kind, invoice.document_id) not in self._waited:
+            return None
+        return self._find(invoice.invoice_number, _signed(invoice), invoice.issue_date, None)
+
+    def _find(self, reference: str, total: Decimal, on: date, debtor_id: str | None) -> Booked | None:
         """Look among the debtor's documents, then among all: the order may have got another buyer since."""
-        found = self.session.package.find(row.reference, total, row.issue_date, debtor_id) if debtor_id else None
-        return found or self.session.package.find(row.reference, total, row.issue_date, None)
+        found = self.session.package.find(reference, total, on, debtor_id) if debtor_id else None
+        return found or self.session.package.find(reference, total, on, None)
 
     def _reconsidered(self, invoice: Invoice, existing: Booking) -> DocumentOutcome:
         """Look whether a document that stood wrongly in the books was put right there. It is never created again."""
-        found = self._find(existing, None, _signed(invoice))
+        found = self._find(existing.reference, _signed(invoice), existing.issue_date, None)
         content = self._content(invoice)
         if (
             found is None

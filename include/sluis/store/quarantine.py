@@ -135,6 +135,17 @@ class Quarantine:
             {**self._scope, "reason": reason, "numbers": None if order_numbers is None else list(order_numbers)},
         ).rowcount
 
+    def known(self, keys: Sequence[tuple[DocumentKind, bytes]]) -> dict[tuple[DocumentKind, bytes], bool]:
+        """Return which of these documents stand or ever stood here, and whether each is offered now; one query."""
+        found = rows(
+            self._conn,
+            """select kind, document_key, closed_at is null and offered_at is not null as offered from sluis.quarantine
+            join unnest(%(kinds)s::text[], %(keys)s::bytea[]) as k (kind, document_key) using (kind, document_key)
+            where merchant_code = %(merchant)s and integration_code = %(integration)s""",
+            {**self._scope, "kinds": [kind.value for kind, _ in keys], "keys": [key for _, key in keys]},
+        )
+        return {(DocumentKind(r["kind"]), bytes(r["document_key"])): r["offered"] for r in found}
+
     def offered_order_ids(self) -> list[str]:
         """Return the shop's ids of the orders that were offered again, each once, sorted."""
         found = rows(

@@ -1,0 +1,80 @@
+"""A person follows our advice while an order waits: what he books, deletes or renames by hand is never doubled."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sluis.core.invoice import Prepared
+from sluis.core.invoicing import prepare
+from sluis.core.order import Order
+from sluis.flows import integrations
+from sluis.flows.period import days
+from sluis.flows.wiring import open_session
+from tests.flows.world import World, hour
+
+
+def change_settings(world: World, **patch: object) -> integrations.Changed:
+    with open_session(world.merchant, world.code) as session:
+        return integrations.change(session.conn, world.merchant, world.code, patch)
+
+
+def to_belgium(world: World, at: float) -> str:
+    """An order whose VAT sluis leaves to a person (``vat_oss_not_supported``) until the settings say otherwise."""
+    order = world.order(hour(at), buyer="piet")
+    raw = world.shop.book.orders[int(order)].raw
+    for address in ("billing", "shipping"):
+        raw[address]["country"] = "BE"
+    return order
+
+
+def book_by_hand(world: World, more: Decimal = Decimal(0)) -> None:
+    """A bookkeeper books the shop's orders himself, under the shop's numbers and on a contact of his own."""
+    with open_session(world.merchant, world.code) as session:
+        settings = session.integration.settings.model_copy(update={"eu_consumers": "home_vat"})
+        for page in session.shop.read(days(hour(-48).date(), hour(72).date(), settings), by="dated"):
+            for order in page.documents:
+                assert isinstance(order, Order)
+                for decision in prepare(order, settings):
+                    assert isinstance(decision, Prepared)
+                    debtor = session.package.debtor(decision.invoice.buyer, "ab" * 20)
+                    made = session.package.book(decision.invoice, debtor.id)
+                    row = world.books.invoices[made.external_id]
+                    row["total_price_incl_tax"] = str(Decimal(row["total_price_incl_tax"]) + more)
+
+
+def test_an_order_booked_by_hand_while_it_waited_is_adopted_and_not_booked_again(world: World) -> None:
+    order = to_belgium(world, 0)
+    world.run(world.scheduled(1))
+    assert world.waiting() == {order: "vat_oss_not_supported"}
+    book_by_hand(world)
+    assert change_settings(world, eu_consumers="home_vat").offered == 1
+    world.server.state.calls.clear()
+    done = world.run(world.scheduled(2))
+    assert done is not None
+    assert (done.adopted, done.booked) == (1, 0)
+    assert world.calls("POST", "/books/") == 0
+    assert world.waiting() == {}
+    world.prove()
+
+
+def test_an_order_booked_by_hand_with_another_total_is_shown_and_not_booked_again(world: World) -> None:
+    order = to_belgium(world, 0)
+    world.run(world.scheduled(1))
+    book_by_hand(world, more=Decimal("0.05"))
+    change_settings(world, eu_consumers="home_vat")
+    world.run(world.scheduled(2))
+    assert world.waiting() == {order: "total_differs"}
+    assert len(world.books.invoices) == 1
+
+
+def test_only_what_waited_is_looked_up_and_by_one_call(world: World) -> None:
+    to_belgium(world, 0)
+    world.run(world.scheduled(1))
+    change_settings(world, eu_consumers="home_vat")
+    world.orders(hour(1), 5)
+    world.server.state.calls.clear()
+    done = world.run(world.scheduled(2))
+    assert done is not None
+    assert done.booked == 6
+    assert world.calls("GET", "/external_sales_invoices") == 1
+    world.prove()
