@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import resource
 import traceback
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -103,6 +104,18 @@ def test_a_step_pushes_its_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.documents == 3
     assert told["ti"].pushed[SUMMARY]["documents"] == 3
     assert "shop_count" not in told["ti"].pushed[SUMMARY]
+
+
+def test_a_step_runs_where_no_core_dump_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow_contexts, "_get_current_context", context)
+    set_to: list[Any] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda *limit: set_to.append(limit))
+
+    def step(request: RunRequest) -> Extracted:
+        assert set_to == [(resource.RLIMIT_CORE, (0, 0))]
+        return Extracted(batch_id=BATCH)
+
+    assert run_step(step, "m1", "a").batch_id == BATCH
 
 
 def raise_with_data() -> None:

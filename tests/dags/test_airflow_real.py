@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -163,3 +166,24 @@ def test_a_tasks_arguments_are_not_copied_into_the_database(airflow_stack: Airfl
     assert len(rows) == 1  # of the last run only
     assert "Truncated" in rows[0][0]
     assert "jansen" not in rows[0][0]
+
+
+def test_a_task_has_its_own_address_of_the_store_and_not_the_owners(airflow_stack: AirflowStack) -> None:
+    run_id, state = finished(airflow_stack, "probe_environment")
+    assert state == "success"
+    log = airflow_stack.api.log("probe_environment", run_id, "environment")
+    assert "environment: SLUIS_HOME SLUIS_KEYS SLUIS_TASK_DATABASE_URL (0, 0)" in log
+
+
+def test_no_process_of_airflow_knows_the_owners_address(airflow_stack: AirflowStack) -> None:
+    assert "SLUIS_DATABASE_URL" in airflow_stack.database.environment
+    seen: dict[str, bytes] = {}
+    for child in airflow_stack.airflow._children:
+        for process in (psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)):
+            with suppress(psutil.Error, OSError):
+                seen[child.name] = seen.get(child.name, b"") + Path(f"/proc/{process.pid}/environ").read_bytes()
+    assert set(seen) == {"api-server", "scheduler", "dag-processor", "triggerer"}
+    for name, environ in seen.items():
+        assert b"SLUIS_DATABASE_URL" not in environ, name
+        assert (b"SLUIS_KEYS" in environ) == (name == "scheduler"), name
+        assert (b"SLUIS_TASK_DATABASE_URL" in environ) == (name in ("scheduler", "dag-processor")), name

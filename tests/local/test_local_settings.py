@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from sluis.errors import NotConfigured
-from sluis.local import airflow_env, pools
+from sluis.local import airflow_env, pools, stack
 from sluis.local.places import repository
 from sluis.local.secrets import FILE_NAME, local_secrets
 
@@ -101,3 +102,36 @@ def test_the_users_own_airflow_settings_do_not_reach_our_processes(monkeypatch: 
     env = airflow_env.child_environment({"AIRFLOW_HOME": "/ours"})
     assert {name: env[name] for name in env if name.startswith("AIRFLOW")} == {"AIRFLOW_HOME": "/ours"}
     assert env["LANG"] == "C.UTF-8"
+
+
+def test_an_operators_own_addresses_and_keys_do_not_reach_our_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLUIS_DATABASE_URL", "SLUIS_KEYS", "SLUIS_ANYTHING"):
+        monkeypatch.setenv(name, "the shell's")
+    env = airflow_env.child_environment({"SLUIS_KEYS": "given"})
+    assert {name: env[name] for name in env if name.startswith("SLUIS_")} == {"SLUIS_KEYS": "given"}
+
+
+STORE = {"SLUIS_DATABASE_URL": "owner", "SLUIS_TASK_DATABASE_URL": "task", "SLUIS_KEYS": "k", "SLUIS_KEYS_FILE": "f"}
+
+
+@pytest.mark.parametrize(
+    ("component", "given"),
+    [
+        ("scheduler", {"SLUIS_HOME", "SLUIS_TASK_DATABASE_URL", "SLUIS_KEYS", "SLUIS_KEYS_FILE"}),
+        ("dag-processor", {"SLUIS_HOME", "SLUIS_TASK_DATABASE_URL"}),
+        ("api-server", set()),
+        ("triggerer", set()),
+        ("prepare", set()),
+    ],
+)
+def test_every_process_gets_what_its_work_needs_and_none_the_owners_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, component: str, given: set[str]
+) -> None:
+    started: dict[str, Mapping[str, str]] = {}
+    monkeypatch.setattr(stack, "Child", lambda name, command, env, log: started.update({name: env}))
+    monkeypatch.setenv("SLUIS_DATABASE_URL", "the shell's")
+    airflow = stack.LocalAirflow(tmp_path, DSN, port=18080, store=STORE)
+    airflow._child(component, ["true"])
+    env = started[component]
+    assert {name for name in env if name.startswith("SLUIS_")} == given
+    assert env["AIRFLOW_HOME"] == str(tmp_path)

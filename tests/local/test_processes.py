@@ -57,6 +57,13 @@ def start(tmp_path: Path, code: str, *arguments: str) -> Child:
     return Child("child", [sys.executable, "-c", code, *arguments], os.environ, tmp_path / "logs" / "child.log")
 
 
+def test_a_child_leaves_no_core_dump(tmp_path: Path) -> None:
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE))"
+    child = start(tmp_path, f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{code}'])")
+    assert child.wait(60) == 0
+    assert child.last_line() == "(0, 0)"
+
+
 def test_stop_ends_the_whole_family(tmp_path: Path) -> None:
     told = tmp_path / "pid"
     child = start(tmp_path, FAMILY, str(told))

@@ -6,6 +6,7 @@ error of a library may carry a piece of an order in its text.
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +69,7 @@ def run_step(use_case: Callable[[RunRequest], S], merchant: str, integration: st
     """
     from airflow.sdk import get_current_context
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # from here on the process holds orders: it leaves no core dump
     context = get_current_context()
     instance: Any = context["ti"]
     summary = guarded(instance.task_id, lambda: use_case(run_request(context, merchant, integration)))

@@ -22,6 +22,7 @@ from sluis.flows import integrations
 from sluis.flows.check import check_and_apply
 from sluis.flows.wiring import open_session
 from sluis.http.session import VendorSession
+from sluis.local.airflow_env import child_environment
 from sluis.local.processes import Child, free_port, is_free, stop
 from sluis.local.stack import LocalAirflow, Progress
 from sluis.privacy.keyring import KEYS_FILE, Keyring
@@ -60,7 +61,7 @@ class Sandbox:
         self._keys.unlink(missing_ok=True)
         command = [sys.executable, "-m", "sluis.sandbox", "--port", str(free_port()), "--config", str(config),
                    "--keys-file", str(self._keys)]  # fmt: skip
-        self._child = Child("sandbox", command, os.environ, log)
+        self._child = Child("sandbox", command, child_environment({}), log)
         try:
             self.facts = self._wait(progress)
         except BaseException:
@@ -169,7 +170,7 @@ def _enter(part: Part, facts: dict[str, Any], progress: Progress) -> Actor:
 
 def airflow(home: Path, server: LocalServer, port: int, progress: Progress) -> LocalAirflow:
     """Return Airflow, not started yet. Raises ``NotConfigured("port_in_use")`` before anything is started."""
-    store = {name: os.environ[name] for name in (OWNER_URL, TASK_URL, KEYS_FILE)}
+    store = {name: os.environ[name] for name in (TASK_URL, KEYS_FILE)}
     return LocalAirflow(
         home / "airflow", server.dsn(AIRFLOW, _OWNERS[AIRFLOW]), port=port, store=store, progress=progress
     )

@@ -12,16 +12,25 @@ from sqlalchemy.exc import ArgumentError
 from sluis.errors import NotConfigured
 from sluis.local.places import repository
 from sluis.local.secrets import LocalSecrets, local_secrets
+from sluis.privacy.keyring import KEYS, KEYS_FILE
+from sluis.store.database import TASK_URL
 
 #: Two cores: tasks wait for vendors most of their time, so twice the cores keeps them busy and the UI alive.
 PARALLELISM = 4
+_OURS = "SLUIS_"
+#: What each process needs of the store. Keys open credentials and orders, so they stand only where tasks run.
+_STORE = {
+    "scheduler": frozenset({"SLUIS_HOME", TASK_URL, KEYS, KEYS_FILE}),
+    "dag-processor": frozenset({"SLUIS_HOME", TASK_URL}),
+}
 
 
 def environment(home: Path, dsn: str, *, port: int, store: Mapping[str, str]) -> dict[str, str]:
-    """Return every variable an Airflow process of ``home`` needs, secrets included: never print it.
+    """Return every variable the scheduler of ``home`` and its tasks need, secrets included: never print it.
 
     ``dsn`` is Airflow's own database; ``store`` holds the ``SLUIS_*`` variables of the tasks; ``port`` is the API
-    server's on 127.0.0.1. Raises ``NotConfigured`` for a DSN that is not PostgreSQL's.
+    server's on 127.0.0.1. Raises ``NotConfigured`` for a DSN that is not PostgreSQL's. See ``of_component`` for the
+    other processes.
     """
     secrets = local_secrets(home)
     return {
@@ -35,10 +44,22 @@ def environment(home: Path, dsn: str, *, port: int, store: Mapping[str, str]) ->
     }
 
 
+def of_component(settings: Mapping[str, str], component: str) -> dict[str, str]:
+    """Return the settings of one process of Airflow: of the ``SLUIS_*`` variables only those its work needs.
+
+    Tasks are forked from the scheduler; no process and no task works as the owner of the schema.
+    """
+    needed = _STORE.get(component, frozenset())
+    return {name: value for name, value in settings.items() if not name.startswith(_OURS) or name in needed}
+
+
 def child_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment with ``settings`` over it and nobody else's Airflow settings in it."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
-    return {**inherited, **settings}
+    """Return this process's environment with ``settings`` over it: nothing else of Airflow's or of ours is in it.
+
+    Our own variables open the store and its keys; a child has those it is given and not those of an operator's shell.
+    """
+    foreign = ("AIRFLOW", "_AIRFLOW", _OURS)
+    return {**{name: value for name, value in os.environ.items() if not name.startswith(foreign)}, **settings}
 
 
 def _paths(home: Path, root: Path) -> dict[str, str]:

