@@ -35,8 +35,8 @@ from tests.airflow_harness import AirflowStack
 
 CHUNK = 8 * 1024 * 1024
 LETTERS = "bcdfghjkmnpqrstvwxz"
-#: Programs and their libraries: nothing of a run is written there.
-NOT_SEARCHED = frozenset({".venv", ".git"})
+#: Of the working tree: programs, caches of checks, and the home of the demonstration, which is another run's.
+NOT_SEARCHED = frozenset({".venv", ".git", ".demo", ".mypy_cache", ".ruff_cache"})
 
 
 class Canaries:

@@ -35,9 +35,9 @@ def killed(airflow_stack: AirflowStack) -> Iterator[Killed]:
     with store_of(airflow_stack), joined(airflow_stack) as merchant:
         world = merchant.world
         world.orders(hour(0), ORDERS, buyers=3)
-        world.fault("slow", skip=3, seconds=3.0, times=ORDERS)
+        world.fault("slow", skip=3, seconds=20.0, times=ORDERS)  # booked, and the answer is a long time coming
         merchant.api.wait_for_dags([merchant.dag_id])
-        until(lambda: len(world.books.invoices) > 4, "the load books")
+        until(lambda: len(world.books.invoices) > 3, "the load books")
         (process,) = airflow_stack.task_processes(merchant.dag_id)
         process.kill()
         psutil.wait_procs([process], timeout=30)
@@ -48,10 +48,9 @@ def killed(airflow_stack: AirflowStack) -> Iterator[Killed]:
 
 
 def test_a_load_is_killed_in_the_middle_of_booking(killed: Killed) -> None:
-    assert 0 < killed.in_books < ORDERS
-    # It died while it waited for an answer: claimed, and perhaps booked, which is what nobody can know.
-    assert killed.states[BookingState.CLAIMED] == 1
-    assert killed.states[BookingState.BOOKED] < ORDERS
+    # It died while it waited for an answer: booked, but all that we know is that it was claimed.
+    assert killed.in_books == 4 < ORDERS
+    assert (killed.states[BookingState.BOOKED], killed.states[BookingState.CLAIMED]) == (3, 1)
     assert killed.in_transit > 0
 
 
@@ -66,8 +65,7 @@ def test_the_next_try_books_the_rest_once(killed: Killed, airflow_stack: Airflow
     # It never asked the policy: what tried again were Airflow's plain retries.
     assert "Retry policy decision" not in merchant.api.log(merchant.dag_id, run_id, "load", 1)
     documents = merchant.report(run_id).tally["documents"]
-    assert sum(documents.values()) == ORDERS
-    assert documents["adopted"] == 1
+    assert documents == {"booked": ORDERS - 1, "adopted": 1}
     merchant.world.prove()
     assert merchant.in_transit() == 0
     assert len(merchant.world.books.contacts) == 3

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -40,12 +40,13 @@ HALF_HOUR = timedelta(minutes=30)
 def cadences(dag_id: str) -> tuple[int, int] | None:
     """Return two shorter intervals whose last ends lie such that a watermark that moved wrongly would lose an order.
 
-    The first must end well after the day's end (there lies the order), the second later still and beginning after it.
+    The first must end well after the day's end (there lies the order) and not again during the test, the second later
+    still and beginning after that order.
     """
-    day = ticks(dag_id, DAY_MINUTES)[0]
+    day, soon = ticks(dag_id, DAY_MINUTES)[0], datetime.now(UTC) + 6 * MINUTE
     for first in reversed(CADENCES[:-1]):
         end, following = ticks(dag_id, first)
-        if end < day + 2 * HALF_HOUR or following - ticks(dag_id, 5)[0] < 5 * MINUTE:
+        if end < day + 2 * HALF_HOUR or following < soon:
             continue
         for second in CADENCES:
             later = ticks(dag_id, second)[0]
@@ -64,6 +65,8 @@ def test_the_window_follows_our_watermark_and_not_what_airflow_calls_successful(
 
 def _follow_the_watermark(merchant: Merchant) -> None:
     world = merchant.world
+    chosen = cadences(merchant.dag_id)
+    assert chosen is not None
     # A scheduled run that finds nothing: green, everything after extract skipped, and proved, so the watermark moves.
     first = merchant.first_run()
     day = interval(first)[1]
@@ -76,32 +79,34 @@ def _follow_the_watermark(merchant: Merchant) -> None:
     assert merchant.summary(manual, "load")["booked"] == 1
     assert "watermark" not in merchant.summary(manual, "load")
     assert merchant.watermark == day
-    # A scheduled run that is marked successful while it reads: its orders are in no book, and nothing moves.
-    chosen = cadences(merchant.dag_id)
-    assert chosen is not None
-    left = world.order(day + 2 * MINUTE)
+    left = day + 2 * MINUTE
+    world.order(left)
+    _mark_by_hand(merchant, chosen[0], day)
+    # The next scheduled run reads from the watermark, not from the end of what Airflow calls done.
+    following = merchant.next_scheduled(chosen[1])
+    assert merchant.api.wait_for_run(merchant.dag_id, following["dag_run_id"]) == "success"
+    assert interval(following)[0] > left
+    report = merchant.report(following["dag_run_id"])
+    assert report.window_start == day - timedelta(minutes=world.integration.settings.overlap_minutes)
+    assert report.tally["documents"] == {"already_booked": 1, "booked": 1}
+    assert (merchant.watermark or day) >= interval(following)[1]
+    world.prove()
+
+
+def _mark_by_hand(merchant: Merchant, minutes: int, watermark: datetime) -> None:
+    """A scheduled run is marked successful while it reads: its order is in no book, and nothing moves."""
+    world = merchant.world
     world.fault("slow", method="GET", path=ORDERS, seconds=25.0)
-    marked = merchant.next_scheduled(chosen[0])
-    assert interval(marked)[1] > day + HALF_HOUR
+    marked = merchant.next_scheduled(minutes)
+    assert interval(marked)[1] > watermark + HALF_HOUR
     until(lambda: world.server.state.faults.left() == 0, "the shop is asked")
     merchant.api.mark(merchant.dag_id, marked["dag_run_id"], "success")
     assert merchant.api.wait_for_run(merchant.dag_id, marked["dag_run_id"]) == "success"
     told = merchant.states(marked["dag_run_id"])
     assert told == {**ONLY_EXTRACT, "shred": "success"}  # so says Airflow of an extract that never ended
     until(lambda: not merchant.stack.task_processes(merchant.dag_id), "the marked run's process ends")
-    assert merchant.in_transit() == 0
-    assert merchant.watermark == day
-    assert len(world.booked()) == 1
-    assert len(world.expected()) == 2
-    # The next scheduled run reads from the watermark, not from the end of what Airflow calls done.
-    following = merchant.next_scheduled(chosen[1])
-    assert merchant.api.wait_for_run(merchant.dag_id, following["dag_run_id"]) == "success"
-    assert interval(following)[0] > day + 2 * MINUTE, f"its own interval does not hold order {left}"
-    report = merchant.report(following["dag_run_id"])
-    assert report.window_start == day - timedelta(minutes=world.integration.settings.overlap_minutes)
-    assert report.tally["documents"] == {"already_booked": 1, "booked": 1}
-    until(lambda: (merchant.watermark or day) >= interval(following)[1], "the watermark follows the proof")
-    world.prove()
+    assert (merchant.in_transit(), merchant.watermark) == (0, watermark)
+    assert (len(world.booked()), len(world.expected())) == (1, 2)
 
 
 @pytest.mark.airflow

@@ -37,12 +37,14 @@ with DAG("probe_leaky", schedule=None, is_paused_upon_creation=False):
                 reason="unreadable", field=email.upper(), currency="EUR", total_cents=0,
             )  # fmt: skip
             with suppress(SluisError):
-                session.conn.execute("select %s::int", [order.buyer.phone.reveal()])
+                session.conn.execute("select %s::int", [order.buyer.vat_number.reveal()])
         home = Path(os.environ["SLUIS_HOME"])
         (home / "debug.txt").write_text(quote(name))
         (home / "logs" / "processes" / "debug.log").write_text(email)
         Path(conf["file"]).write_bytes(base64.b64encode(f"leaked: {name}".encode()))
-        with tempfile.NamedTemporaryFile("w", prefix="leaked-", delete=False, encoding="utf-16-le") as file:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix=f"leaked-{conf['merchant']}-", delete=False, encoding="utf-16-le"
+        ) as file:
             file.write(name)
         raise ValueError(f"cannot read the order of {name}")
 
