@@ -55,6 +55,13 @@ def mapped(office: Office, merchant: str, code: str) -> None:
     ok("integration", "check", merchant, code, "--apply-mapping")
 
 
+def looked_at(*arguments: str) -> Any:
+    """Run with ``--json`` what finds something for a person to look at, and return what was printed."""
+    result = run(*arguments, "--json")
+    assert result.exit_code == 1, result.output
+    return json.loads(result.stdout)
+
+
 def book_by_hand(office: Office, order: Any, *, cents_more: int = 0, reference: str | None = None) -> str:
     """Book an order of the sandbox's shop as a bookkeeper did: one line with the whole total."""
     ledger = office.server.state.ledger(BOOKS.id)
@@ -178,19 +185,20 @@ def test_adopt_links_what_was_booked_by_hand_and_nothing_else(office: Office, da
     book_by_hand(office, orders[bookable[5]], reference="uit een ander systeem")
 
     stored = everything_stored(database)
-    dry = ok_json("integration", "adopt", merchant, code, *PERIOD, "--dry-run")
+    dry = looked_at("integration", "adopt", merchant, code, *PERIOD, "--dry-run")
     assert everything_stored(database) == stored
-    done = ok_json("integration", "adopt", merchant, code, *PERIOD)
+    done = looked_at("integration", "adopt", merchant, code, *PERIOD)
 
     assert dry["totals"] == done["totals"]
+    assert (dry["stored"], done["stored"]) == (0, 2)
     totals = {t["link"]: t for t in done["totals"]}
     assert totals["linked"]["documents"] == 2
     assert Decimal(totals["linked"]["total"]) == Decimal(plain.raw["total"]) + Decimal(prefixed.raw["total"])
     assert totals["different"]["documents"] == 1
     assert totals["ambiguous"]["documents"] == 1
-    assert totals["not_in_shop"]["documents"] == 1
+    assert totals["other_number"]["documents"] == 1
     odd = {line["order_number"]: line["what"] for line in done["lines"] if line["kind"] == "invoice"}
-    assert odd == {bookable[2]: "total", bookable[3]: "twice_in_books"}
+    assert odd == {bookable[2]: "total", bookable[3]: "twice_in_books", bookable[5]: "same_total"}
     with open_session(merchant, code) as session:
         names, kind = session.pseudonyms, DocumentKind.INVOICE
         keys = [(kind, names.document_key(code, kind, str(order.raw["id"]))) for order in orders.values()]
@@ -198,11 +206,40 @@ def test_adopt_links_what_was_booked_by_hand_and_nothing_else(office: Office, da
     assert {row.external_id for row in linked.values()} == by_hand
     assert all(row.state is BookingState.BOOKED and row.adopted for row in linked.values())
 
-    again = ok_json("integration", "adopt", merchant, code, *PERIOD)
+    again = looked_at("integration", "adopt", merchant, code, *PERIOD)
     assert {t["link"]: t["documents"] for t in again["totals"]}["already_linked"] == 2
     assert "linked" not in {t["link"] for t in again["totals"]}
     after = ok_json("integration", "preview", merchant, code, *PERIOD)
     assert {line["order_number"] for line in after["lines"] if line["result"] == "already_booked"} == set(bookable[:2])
+
+
+def test_a_former_connectors_own_numbers_are_pointed_out_and_linked_by_a_pattern(office: Office) -> None:
+    merchant = new_merchant()
+    code = office.add(merchant, start=START.isoformat(), reference_prefix="W-")
+    mapped(office, merchant, code)
+    lines = ok_json("integration", "preview", merchant, code, *PERIOD)["lines"]
+    bookable = [line["order_number"] for line in lines if line["result"] == "booked" and line["kind"] == "invoice"]
+    orders = {str(o.raw["number"]): o for o in office.server.state.shop(SHOP.code).book.orders.values()}
+    for number in bookable[:3]:
+        book_by_hand(office, orders[number], reference=f"WC-{number}")
+    adopt = ("integration", "adopt", merchant, code, *PERIOD)
+
+    found = looked_at(*adopt)
+    pointed = {line["order_number"]: line["reference"] for line in found["lines"] if line["link"] == "other_number"}
+    assert pointed.items() >= {number: f"WC-{number}" for number in bookable[:3]}.items()
+    assert found["stored"] == 0, "never guessed"
+    shown = run(*adopt)
+    assert shown.exit_code == 1
+    assert "--reference-pattern" in shown.stdout
+
+    wrong = run(*adopt, "--reference-pattern", "WC-")
+    assert wrong.exit_code == 1
+    assert "[pattern]" in wrong.stderr
+    linked = ok_json(*adopt, "--reference-pattern", "X{number}", "--reference-pattern", "WC-{number}")
+    assert linked["stored"] == 3
+    assert "0 row(s) written" in ok(*adopt), "what is linked already is pointed out for nothing else"
+    after = ok_json("integration", "preview", merchant, code, *PERIOD)
+    assert {line["order_number"] for line in after["lines"] if line["result"] == "already_booked"} == set(bookable[:3])
 
 
 def test_nothing_prints_a_person_and_only_the_list_prints_the_merchant(office: Office) -> None:

@@ -90,27 +90,39 @@ def adopt(
     *,
     start: From,
     end: To,
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option("--reference-pattern", metavar="TEXT", help="how a former connector made references; repeatable"),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="store nothing")] = False,
     json: Json = False,
 ) -> None:
     """Link what stands in the books already, so that nothing is booked twice.
 
     For a cut-over from booking by hand or from another connector. Same reference (with the prefix or without it), same
-    total, dates near: linked. Anything odd is listed and not linked.
+    total, dates near: linked. Anything odd is listed and not linked. Exit code 1 while a person has to look, because
+    going live might book something twice: other totals or dates (different), several that fit (ambiguous), and
+    documents without a known reference but with an order's total and a near date (other number). For those say how the
+    former connector made its references, {number} being the order's, or correct the reference in the books; then adopt
+    again. Adopting writes a row per linked document and no run report.
 
     \b
     Example:
       sluis integration adopt m7f3k woocommerce_moneybird --from 2026-10-01 --to 2026-11-30 --dry-run
+      sluis integration adopt m7f3k woocommerce_moneybird --from 2026-10-01 --to 2026-11-30 \\
+          --reference-pattern "WC-{number}"
     """
     from sluis.flows.adopt import adopt as flow
     from sluis.flows.wiring import open_session
 
     with open_session(merchant, integration) as session:
-        found = flow(session, start.date(), end.date(), dry_run=dry_run)
+        found = flow(session, start.date(), end.date(), dry_run=dry_run, patterns=pattern or ())
     if json:
         emit_json(found)
     else:
         _show_adoption(found)
+    if found.for_a_person:
+        raise typer.Exit(FOUND)
 
 
 def _show_findings(findings: Sequence[Finding]) -> None:
@@ -176,5 +188,6 @@ def _show_adoption(found: Adoption) -> None:
          for line in found.lines],
         title="For a person to look at",
     )  # fmt: skip
-    if found.dry_run:
-        say("a dry run: nothing was stored")
+    if any(line.link.value == "other_number" for line in found.lines):
+        say("other number: if a former connector booked these, adopt again with --reference-pattern, e.g. WC-{number}")
+    say("a dry run: nothing was stored" if found.dry_run else f"{found.stored} row(s) written: linked from now on")

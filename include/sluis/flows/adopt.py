@@ -1,7 +1,8 @@
 """Cut-over: link what stands in the books already, so that it is not booked a second time.
 
 Documents booked by hand or by a former connector are found by reference (with the integration's prefix or without it),
-total and date (``adopt_match``); only matches are stored, the rest is listed for a person. Whether an order is bookable
+total and date (``adopt_match``); only matches are stored, the rest is listed for a person. A former connector's own way
+of numbering is told by a pattern; until then its documents show up as ``other_number``. Whether an order is bookable
 *now* does not matter here, because a former connector may have booked it on another status: statuses, payment and start
 date are not looked at. An order that the core makes no invoice of is linked too; should a later version make one, its
 unknown content sends it to quarantine as changed, never to a second booking.
@@ -19,7 +20,7 @@ from sluis.core.money import Amount, cents, from_cents
 from sluis.core.order import Order
 from sluis.core.settings import IntegrationSettings
 from sluis.errors import Defect, Refused
-from sluis.flows.adopt_match import NEAR, Candidate, Link, Match, match
+from sluis.flows.adopt_match import NEAR, Candidate, Link, Match, match, other_numbers
 from sluis.flows.period import days
 from sluis.flows.wiring import Session
 from sluis.ports import Booked
@@ -31,6 +32,9 @@ LOCK_WAIT = timedelta(minutes=2)
 #: Stands for the content of a document that was linked although the core makes no invoice of it: equals no other.
 UNKNOWN_CONTENT = bytes(32)
 _ROWS_PER_QUERY = 500
+#: Where the order's number (of a credit note: our own number of it) stands in a former connector's references.
+NUMBER = "{number}"
+_FOR_A_PERSON = (Link.DIFFERENT, Link.AMBIGUOUS, Link.CONFLICT, Link.OTHER_NUMBER)
 
 
 class AdoptLine(Frozen):
@@ -65,31 +69,43 @@ class Adoption(Frozen):
     start: date
     end: date
     dry_run: bool
+    stored: int  #: rows written to the store: the documents that are linked from now on
     totals: tuple[LinkTotal, ...]
     lines: tuple[AdoptLine, ...]  #: what is odd, and credit notes that the books do not have
 
+    @property
+    def for_a_person(self) -> bool:
+        """Whether something may be booked twice once the integration is live."""
+        return any(line.link in _FOR_A_PERSON for line in self.lines)
 
-def adopt(session: Session, start: date, end: date, *, dry_run: bool = False) -> Adoption:
+
+def adopt(session: Session, start: date, end: date, *, dry_run: bool = False, patterns: Sequence[str] = ()) -> Adoption:
     """Link the books' documents with the shop's orders dated in a period; raises what the connectors raise.
+
+    ``patterns`` say how a former connector made its references, e.g. ``WC-{number}`` (``Defect("pattern")`` for one
+    without the number). Writes bookings and no run report.
 
     Holds the administration's lock meanwhile (``RetryLater("administration_busy")``). Doing it twice changes nothing.
     """
+    if any(NUMBER not in pattern for pattern in patterns):
+        raise Defect(f"a reference pattern holds {NUMBER}, e.g. WC-{NUMBER}", code="pattern")
     window = days(start, end, session.integration.settings)
     with administration_lock(session.conn, session.integration.administration_key, LOCK_WAIT):
         candidates = [c for page in session.shop.read(window, by="dated")
                       for order in page.documents if isinstance(order, Order)
-                      for c in _candidates(session, order)]  # fmt: skip
+                      for c in _candidates(session, order, patterns)]  # fmt: skip
         dates = [start, end, *(candidate.issue_date for candidate in candidates)]
         books = list(session.package.documents(min(dates) - NEAR, max(dates) + NEAR))
         run_id = f"adopt__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
-        matches = [_linked(session, found, run_id, dry_run) for found in _known(session, match(candidates, books))]
+        known = list(_known(session, match(candidates, books)))
+        matches = [_linked(session, found, run_id, dry_run) for found in other_numbers(known, books)]
     return _report(session, matches, books, (start, end), dry_run=dry_run)
 
 
 # ------------------------------------------------------------------------------------------------------ candidates
 
 
-def _candidates(session: Session, order: Order) -> Iterator[Candidate]:
+def _candidates(session: Session, order: Order, patterns: Sequence[str]) -> Iterator[Candidate]:
     """Every document of an order as the books may hold it, whatever its status and date."""
     settings = session.integration.settings
     real = {_key(decision) for decision in prepare(order, settings) if isinstance(decision, Prepared)}
@@ -104,16 +120,17 @@ def _candidates(session: Session, order: Order) -> Iterator[Candidate]:
         if isinstance(decision, Prepared):
             invoice = decision.invoice
             yield Candidate(
-                **common, references=_references(invoice.invoice_number, settings), currency=invoice.currency,
-                total_cents=kind.sign * cents(invoice.total_with_vat), vat_cents=kind.sign * cents(invoice.total_vat),
+                **common, references=_references(invoice.invoice_number, settings, patterns),
+                currency=invoice.currency, total_cents=kind.sign * cents(invoice.total_with_vat),
+                vat_cents=kind.sign * cents(invoice.total_vat),
                 issue_date=invoice.issue_date, fingerprint=session.pseudonyms.fingerprint(invoice),
             )  # fmt: skip
         elif decision.issue_date is not None and decision.result is Result.QUARANTINED:
             called = settings.reference_prefix + order.number if kind is DocumentKind.INVOICE else None
             yield Candidate(
-                **common, references=_references(called, settings) if called else (), currency=decision.currency,
-                total_cents=cents(decision.total), vat_cents=cents(decision.vat), issue_date=decision.issue_date,
-                fingerprint=None, reason=decision.reason,
+                **common, references=_references(called, settings, patterns) if called else (),
+                currency=decision.currency, total_cents=cents(decision.total), vat_cents=cents(decision.vat),
+                issue_date=decision.issue_date, fingerprint=None, reason=decision.reason,
             )  # fmt: skip
 
 
@@ -128,9 +145,9 @@ def _key(decision: Decision) -> tuple[DocumentKind, str]:
     return document.kind, document.document_id
 
 
-def _references(reference: str, settings: IntegrationSettings) -> tuple[str, ...]:
+def _references(reference: str, settings: IntegrationSettings, patterns: Sequence[str]) -> tuple[str, ...]:
     bare = reference.removeprefix(settings.reference_prefix)
-    return (reference,) if bare == reference else (reference, bare)
+    return tuple(dict.fromkeys([reference, bare, *(pattern.replace(NUMBER, bare) for pattern in patterns)]))
 
 
 # --------------------------------------------------------------------------------------------------------- storing
@@ -150,7 +167,8 @@ def _with_row(found: Match, row: Booking | None) -> Match:
         return found
     if found.link is Link.LINKED and found.booked is not None and found.booked.external_id != row.external_id:
         return found.model_copy(update={"link": Link.CONFLICT, "what": "already_booked"})
-    return found.model_copy(update={"link": Link.ALREADY_LINKED, "what": None})
+    answers = (*found.called_so, row.external_id) if row.external_id else found.called_so
+    return found.model_copy(update={"link": Link.ALREADY_LINKED, "what": None, "called_so": answers})
 
 
 def _linked(session: Session, found: Match, run_id: str, dry_run: bool) -> Match:
@@ -204,6 +222,7 @@ def _report(
         start=period[0],
         end=period[1],
         dry_run=dry_run,
+        stored=0 if dry_run else sum(found.link is Link.LINKED for found in matches),
         totals=tuple(
             LinkTotal(
                 link=link,
@@ -224,7 +243,7 @@ def _add(sums: dict[tuple[Link, str], tuple[int, int]], link: Link, currency: st
 
 def _worth_a_look(found: Match) -> bool:
     """What is odd; and a credit note that is missing, because a former connector may have called it otherwise."""
-    if found.link in (Link.DIFFERENT, Link.AMBIGUOUS, Link.CONFLICT):
+    if found.link in _FOR_A_PERSON:
         return True
     if found.link is Link.NOT_IN_BOOKS:
         return found.candidate.kind is DocumentKind.CREDIT_NOTE

@@ -24,6 +24,7 @@ class Link(StrEnum):
     DIFFERENT = "different"  #: same reference, but another total, currency or date
     AMBIGUOUS = "ambiguous"  #: several candidates, in the shop or in the books
     CONFLICT = "conflict"  #: the store has this reference, or this document, for something else
+    OTHER_NUMBER = "other_number"  #: no reference fits, yet the books have this total at a near date: for a person
     NOT_IN_BOOKS = "not_in_books"  #: in the shop only: going live books it
     NOT_BOOKABLE = "not_bookable"  #: in the shop only, and not to be booked (status, start date, waiting for a person)
     NOT_IN_SHOP = "not_in_shop"  #: in the books only
@@ -35,7 +36,7 @@ class Candidate(Frozen):
     kind: DocumentKind
     document_key: bytes
     order_number: str
-    references: tuple[str, ...]  #: with the integration's prefix, and without it
+    references: tuple[str, ...]  #: with the integration's prefix, without it, and as a former connector called it
     total_cents: int
     vat_cents: int
     currency: str
@@ -52,7 +53,7 @@ class Match(Frozen):
     link: Link
     booked: Booked | None = None
     what: str | None = None
-    called_so: tuple[str, ...] = ()  #: the package's ids of all documents that have its reference
+    called_so: tuple[str, ...] = ()  #: the package's ids of all documents that answer to it
 
 
 def match(candidates: Sequence[Candidate], books: Sequence[Booked]) -> list[Match]:
@@ -64,6 +65,31 @@ def match(candidates: Sequence[Candidate], books: Sequence[Booked]) -> list[Matc
     matches = [_match(candidate, by_reference, called) for candidate in candidates]
     taken = Counter(m.booked.external_id for m in matches if m.link is Link.LINKED and m.booked is not None)
     return list(_only_once(matches, taken))
+
+
+def other_numbers(matches: Sequence[Match], books: Sequence[Booked]) -> list[Match]:
+    """Point out what the books may hold under a number of another kind: same total and currency, dates near.
+
+    Only for documents that going live would book, and only among documents that answer to no other. Equal totals are
+    common, so this links nothing: a person looks, and says how the references are made.
+    """
+    answered = {external_id for found in matches for external_id in found.called_so}
+    free: dict[tuple[str, int], list[Booked]] = defaultdict(list)
+    for booked in books:
+        if booked.external_id not in answered:
+            free[booked.currency, cents(booked.total_with_vat)].append(booked)
+    return [_other_number(found, free) if found.link is Link.NOT_IN_BOOKS else found for found in matches]
+
+
+def _other_number(found: Match, free: dict[tuple[str, int], list[Booked]]) -> Match:
+    candidate = found.candidate
+    alike = [b for b in free.get((candidate.currency, candidate.total_cents), ()) if _difference(candidate, b) is None]
+    if not alike or candidate.total_cents == 0:
+        return found
+    nearest = min(alike, key=lambda b: (abs(b.issue_date - candidate.issue_date), b.external_id))
+    what = "same_total" if len(alike) == 1 else f"same_total_{len(alike)}_times"
+    ids = tuple(booked.external_id for booked in alike)
+    return found.model_copy(update={"link": Link.OTHER_NUMBER, "booked": nearest, "what": what, "called_so": ids})
 
 
 def _match(candidate: Candidate, books: dict[str, list[Booked]], called: Counter[str]) -> Match:

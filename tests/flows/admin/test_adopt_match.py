@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluis.core.invoice import DocumentKind
-from sluis.flows.adopt_match import NEAR, Candidate, Link, match
+from sluis.flows.adopt_match import NEAR, Candidate, Link, match, other_numbers
 from sluis.ports import Booked
 
 DAY = date(2026, 11, 2)
@@ -95,6 +95,35 @@ def test_what_is_not_in_the_books() -> None:
 def test_an_order_that_the_core_cannot_decide_is_linked_with_its_reason() -> None:
     [found] = match([candidate(fingerprint=None, bookable=False, reason="vat_oss_not_supported")], [booked()])
     assert (found.link, found.what) == (Link.LINKED, "vat_oss_not_supported")
+
+
+def test_an_unknown_reference_with_the_same_total_and_a_near_date_is_for_a_person() -> None:
+    books = [booked("WC-1001", "a"), booked("WC-1002", "b", issue_date=DAY + NEAR)]
+    [found] = other_numbers(match([candidate()], books), books)
+    assert (found.link, found.what, set(found.called_so)) == (Link.OTHER_NUMBER, "same_total_2_times", {"a", "b"})
+    assert found.booked is not None
+    assert found.booked.external_id == "a", "the nearest date"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"total_with_vat": Decimal("12.11")},
+        {"currency": "USD"},
+        {"issue_date": DAY + NEAR + timedelta(days=1)},
+    ],
+)
+def test_what_differs_is_not_pointed_out(other: dict[str, Any]) -> None:
+    books = [booked("WC-1001", "a", **other)]
+    assert [found.link for found in other_numbers(match([candidate()], books), books)] == [Link.NOT_IN_BOOKS]
+
+
+def test_a_document_that_answers_to_its_own_order_is_not_pointed_out_for_another() -> None:
+    books = [booked("1001", "a")]
+    both = other_numbers(match([candidate("1001"), candidate("1002")], books), books)
+    assert [found.link for found in both] == [Link.LINKED, Link.NOT_IN_BOOKS]
+    unbookable = other_numbers(match([candidate("1003", bookable=False)], books), books)
+    assert [found.link for found in unbookable] == [Link.NOT_BOOKABLE]
 
 
 _NUMBERS = st.sampled_from(["1", "W-1", "W-W-1", "2"])
