@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sluis.errors import NotConfigured
-from sluis.privacy.keyring import Keyring
+from sluis.privacy.keyring import Keyring, _warn_of
 
 ONE, TWO = Keyring.generate(), Keyring.generate()
 
@@ -56,6 +56,8 @@ def test_derived_keys_differ_by_purpose_and_key() -> None:
         ({"SLUIS_KEYS": f"{ONE},k2"}, "key 2 of SLUIS_KEYS is not"),
         ({"SLUIS_KEYS": f"{ONE},k2:!!!"}, "key 2 of SLUIS_KEYS is not"),
         ({"SLUIS_KEYS": f"{ONE},{ONE}"}, "two keys"),
+        ({"SLUIS_KEYS": f"{ONE},zero:{'A' * 43}="}, "key zero of SLUIS_KEYS is one byte"),
+        ({"SLUIS_KEYS": f"{ONE},k:{base64.b64encode(b'k' * 32).decode()}"}, "key k of SLUIS_KEYS is one byte"),
         ({"SLUIS_KEYS": ONE, "SLUIS_KEYS_FILE": "x"}, "keep one"),
         ({"SLUIS_KEYS_FILE": "/nowhere/at/all"}, "cannot be read"),
     ],
@@ -72,6 +74,7 @@ def test_keys_come_from_a_file_or_the_environment_and_are_never_printed(
 ) -> None:
     path = tmp_path / "keys"
     path.write_text(f"{ONE}\n{TWO}\n")
+    path.chmod(0o600)
     ring = Keyring.from_environment({"SLUIS_KEYS_FILE": str(path)})
     assert len(ring.ids) == 2
     monkeypatch.setenv("SLUIS_KEYS", TWO)
@@ -80,3 +83,32 @@ def test_keys_come_from_a_file_or_the_environment_and_are_never_printed(
     raw = base64.b64decode(ONE.split(":")[1])
     for secret in (ONE.split(":")[1], repr(raw)[2:-1], raw.hex()):
         assert secret not in repr(ring)
+
+
+def test_a_keys_id_holds_no_line_feed() -> None:
+    with pytest.raises(NotConfigured, match="is not <id>"):
+        Keyring({"k1\n": base64.b64decode(ONE.split(":")[1])})
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_file_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "keys"
+    path.write_text(ONE)
+    path.chmod(mode)
+    with pytest.raises(NotConfigured, match=f"mode {mode:03o}.*chmod 600") as caught:
+        Keyring.from_environment({"SLUIS_KEYS_FILE": str(path)})
+    assert caught.value.code == "keys_exposed"
+
+
+@pytest.mark.parametrize(("mode", "warnings"), [(0o600, 0), (0o400, 0), (0o640, 1), (0o644, 1), (0o444, 1)])
+def test_a_file_that_others_may_read_is_warned_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, warnings: int
+) -> None:
+    _warn_of.cache_clear()
+    path = tmp_path / "keys"
+    path.write_text(ONE)
+    path.chmod(mode)
+    for _ in range(2):
+        assert Keyring.from_environment({"SLUIS_KEYS_FILE": str(path)}).ids
+    assert len(caplog.messages) == warnings
+    assert all("chmod 600" in message and ONE.split(":")[1] not in message for message in caplog.messages)

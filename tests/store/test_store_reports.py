@@ -69,6 +69,12 @@ def test_the_hash_is_what_the_docstring_says(integration: Integration) -> None:
     assert report_hash(told) == hashlib.sha256(text.encode()).hexdigest()
 
 
+@pytest.mark.parametrize("wrong", [LINES + "\n", LINES.upper(), LINES[:-1], ""])
+def test_the_hash_of_the_lines_is_a_hash(database: Database, integration: Integration, wrong: str) -> None:
+    with database.owner() as conn, pytest.raises(Defect, match="SHA-256"):
+        Reports(conn, integration).append(report(integration), wrong, watermark=None)
+
+
 @pytest.mark.parametrize(
     ("edit", "broken"),
     [

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import os
 import re
 import secrets
+import stat
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -22,11 +25,15 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sluis.errors import NotConfigured
 
+log = logging.getLogger("sluis.keyring")
+
 KEYS = "SLUIS_KEYS"
 KEYS_FILE = "SLUIS_KEYS_FILE"
 KEY_BYTES = 32
 _NONCE_BYTES = 12
-_ID = re.compile(r"^[A-Za-z0-9_-]{1,32}$")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 _HOW = "make one with `sluis keys generate`; the first of the list is the primary key"
 
 
@@ -37,8 +44,10 @@ class Keyring:
         if not keys:
             raise NotConfigured(f"{KEYS} holds no key: {_HOW}", code="keys_missing")
         for key_id, key in keys.items():
-            if not _ID.match(key_id) or len(key) != KEY_BYTES:
+            if not _ID.fullmatch(key_id) or len(key) != KEY_BYTES:
                 raise NotConfigured(f"a key of {KEYS} is not <id>:<base64 of 32 bytes>: {_HOW}", code="keys_unreadable")
+            if len(set(key)) == 1:
+                raise NotConfigured(f"key {key_id} of {KEYS} is one byte over and over: {_HOW}", code="keys_weak")
         self._keys = dict(keys)
         self.primary_id = next(iter(self._keys))
 
@@ -52,16 +61,17 @@ class Keyring:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Keyring:
-        """Read ``SLUIS_KEYS``, or the file that ``SLUIS_KEYS_FILE`` names; raises ``NotConfigured``, showing no key."""
+        """Read ``SLUIS_KEYS``, or the file that ``SLUIS_KEYS_FILE`` names; raises ``NotConfigured``, showing no key.
+
+        A file that others may write is refused; one that others may read is warned of once, as a container's secret is
+        mounted so (0444, root's) and nobody else is in the container.
+        """
         env = os.environ if environ is None else environ
         text, path = env.get(KEYS, "").strip(), env.get(KEYS_FILE, "").strip()
         if text and path:
             raise NotConfigured(f"both {KEYS} and {KEYS_FILE} are set: keep one", code="keys_ambiguous")
         if path:
-            try:
-                text = Path(path).read_text(encoding="ascii").strip()
-            except (OSError, UnicodeDecodeError):
-                raise NotConfigured(f"the file named by {KEYS_FILE} cannot be read", code="keys_unreadable") from None
+            text = _read(Path(path))
         if not text:
             raise NotConfigured(f"neither {KEYS} nor {KEYS_FILE} is set: {_HOW}", code="keys_missing")
         return cls.parse(text)
@@ -76,7 +86,7 @@ class Keyring:
                 key = base64.b64decode(encoded, validate=True)
             except (binascii.Error, ValueError):
                 key = b""
-            if not _ID.match(key_id) or len(key) != KEY_BYTES:
+            if not _ID.fullmatch(key_id) or len(key) != KEY_BYTES:
                 raise NotConfigured(
                     f"key {position} of {KEYS} is not <id>:<base64 of 32 bytes>: {_HOW}", code="keys_unreadable"
                 )
@@ -113,6 +123,28 @@ class Keyring:
                 f"key {key_id} of {KEYS} does not open what was sealed with it, or the row was altered",
                 code="key_wrong",
             ) from None
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding="ascii") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        raise NotConfigured(f"the file named by {KEYS_FILE} cannot be read", code="keys_unreadable") from None
+    if mode & _OTHERS_WRITE:
+        raise NotConfigured(
+            f"the file named by {KEYS_FILE} may be written by others (mode {mode:03o}): chmod 600 it, and look "
+            "whether its keys are still yours", code="keys_exposed",
+        )  # fmt: skip
+    if mode & _OTHERS_READ:
+        _warn_of(mode)
+    return text
+
+
+@cache
+def _warn_of(mode: int) -> None:
+    log.warning("the file named by %s may be read by others (mode %03o): chmod 600 it", KEYS_FILE, mode)
 
 
 def seal(key: bytes, plain: bytes, context: bytes) -> bytes:

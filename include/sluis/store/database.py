@@ -22,7 +22,7 @@ from sluis.errors import Defect, NotConfigured, RetryLater, SluisError
 
 OWNER_URL = "SLUIS_DATABASE_URL"
 TASK_URL = "SLUIS_TASK_DATABASE_URL"
-_MERCHANT = re.compile(r"^[a-z0-9]{2,32}$")
+_MERCHANT = re.compile(r"[a-z0-9]{2,32}")
 
 RV = TypeVar("RV")
 Connection = psycopg.Connection[TupleRow]
@@ -74,7 +74,7 @@ def connect(dsn: str, *, merchant: str | None = None, timeout_seconds: int = 10)
 
 def task_connection(merchant: str) -> Connection:
     """Open a connection as the task role, for one merchant's rows (``SLUIS_TASK_DATABASE_URL``)."""
-    if not _MERCHANT.match(merchant):
+    if not _MERCHANT.fullmatch(merchant):
         raise Defect("a merchant's code is letters and digits", code="merchant_code")
     return connect(_url(TASK_URL), merchant=merchant)
 

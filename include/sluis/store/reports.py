@@ -25,7 +25,7 @@ from sluis.store.database import Connection, row, rows
 from sluis.store.integrations import Integration
 
 NO_HASH = "0" * 64
-_HEX = re.compile(r"^[0-9a-f]{64}$")
+_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 class RunReport(Frozen):
@@ -79,7 +79,7 @@ class Reports:
         """
         if (report.merchant, report.integration) != (self._scope["merchant"], self._scope["integration"]):
             raise Defect("a run report belongs to the integration it was made for", code="report_scope")
-        if not _HEX.match(lines_hash):
+        if not _HEX.fullmatch(lines_hash):
             raise Defect("a run report's lines hash is a SHA-256 in lower-case hex", code="report_hash")
         with self._conn.transaction():
             head = self._head(lock=True)
