@@ -90,6 +90,22 @@ def test_a_task_can_neither_write_nor_change_nor_delete_anothers_rows(
         assert owner.execute("select sum(attempts), count(*) from sluis.booking").fetchone() == (2, 2)
 
 
+def test_a_task_takes_no_number_in_anothers_administration(database: Database, two_merchants: tuple[str, str]) -> None:
+    mine, other = two_merchants
+    with database.owner() as owner:
+        [ours], [theirs] = (Integrations(owner).all(merchant) for merchant in two_merchants)
+    posing = ours.model_copy(update={"administration_key": theirs.administration_key})
+    with database.task(mine) as conn:
+        with pytest.raises(Defect, match="23503"):
+            claim(Bookings(conn, posing), 7)
+        with pytest.raises(Defect, match="23503"):
+            conn.execute(
+                "update sluis.booking set administration_key = %s, reference = '8'", [theirs.administration_key]
+            )
+    with database.task(other) as conn:
+        assert claim(Bookings(conn, theirs), 7).reference == "7"
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -175,8 +191,9 @@ def test_the_environment_names_the_store(database: Database, monkeypatch: pytest
             "sluis_task",
             merchant,
         )
-    with pytest.raises(Defect, match="letters and digits"):
-        task_connection("x -c sluis.merchant=other")
+    for code in ("x -c sluis.merchant=other", f"{merchant}\n", f"\n{merchant}", "", "a" * 33):
+        with pytest.raises(Defect, match="letters and digits"):
+            task_connection(code)
     monkeypatch.delenv("SLUIS_TASK_DATABASE_URL")
     with pytest.raises(NotConfigured, match="SLUIS_TASK_DATABASE_URL is not set"):
         task_connection(merchant)

@@ -46,7 +46,8 @@ create table sluis.integration (
     report_hash bytea,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    primary key (merchant_code, code)
+    primary key (merchant_code, code),
+    unique (merchant_code, code, administration_key)
 );
 comment on table sluis.integration is 'One shop of a merchant tied to one administration in one accounting package.';
 comment on column sluis.integration.merchant_code is 'The merchant.';
@@ -117,7 +118,9 @@ create table sluis.booking (
     run_id text not null,
     primary key (merchant_code, integration_code, kind, document_key, revision),
     constraint booking_reference_key unique (administration_key, reference),
-    foreign key (merchant_code, integration_code) references sluis.integration (merchant_code, code),
+    -- With the administration: a task must not take a number in another merchant's books.
+    foreign key (merchant_code, integration_code, administration_key)
+        references sluis.integration (merchant_code, code, administration_key),
     check (state <> 'booked' or (external_id is not null and booked_at is not null))
 );
 comment on table sluis.booking is 'One row per document and revision: whether it reached the books.';
