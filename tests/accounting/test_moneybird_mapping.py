@@ -130,7 +130,7 @@ class TestContacts:
         return to_moneybird.contact_payload(buyer(**fields), "ab" * 16)
 
     def test_a_person(self) -> None:
-        assert self.contact(phone="0201234567", customer_id="4711") == {
+        assert self.contact(customer_id="4711") == {
             "customer_id": "sluis-abababababababababab", "firstname": "Zoe", "lastname": "Voorbeeld",
             "address1": "Damrak 1", "address2": "2 hoog", "zipcode": "1012 JS", "city": "Amsterdam", "country": "NL",
             "send_invoices_to_email": "zoe.example@example.com",

@@ -102,7 +102,7 @@ def _spec() -> None:
 def test_every_kind_of_request(world: MoneybirdWorld) -> None:
     package = world.connector
     package.check()
-    full = buyer(vat_number="NL123456782B90", company="Voorbeeld BV", phone="0201234567")
+    full = buyer(vat_number="NL123456782B90", company="Voorbeeld BV")
     debtor = package.debtor(full, "ab" * 16)
     assert package.debtor(full, "ab" * 16) == debtor.model_copy(update={"created": False})
     package.debtor(buyer(""), "cd" * 16)

@@ -298,3 +298,18 @@ def test_unknown_names_are_refused() -> None:
         state.shop("other")
     with pytest.raises(Defect, match="no administration"):
         state.ledger("5")
+
+
+def test_fields_inside_an_object_and_single_metadata_can_be_asked_for(client: Client) -> None:
+    book = client.state.shop("winkel").book
+    order = next(iter(book.orders.values()))
+    order.raw["meta_data"] = [
+        {"id": n, "key": key, "value": "x"} for n, key in enumerate(("_vat_number", "_engraving"))
+    ]
+    wanted = "id,billing.email,billing.country,shipping,shipping.country,meta_data,line_items.id,status.slug"
+    [shown] = client.shop("/orders", include=str(order.id), _fields=wanted, include_meta="_vat_number,_other").json()
+    assert set(shown) == {"id", "billing", "shipping", "meta_data", "line_items", "status"}
+    assert set(shown["billing"]) == {"email", "country"}
+    assert "city" in shown["shipping"]
+    assert [entry["key"] for entry in shown["meta_data"]] == ["_vat_number"]
+    assert shown["line_items"] == []

@@ -129,8 +129,7 @@ class FakeWooCommerce:
         if not 1 <= size <= 100:
             return 400, {"code": "rest_invalid_param", "data": {"params": {"per_page": "out of bounds"}}}, {}
         shown = rows[(page - 1) * size : page * size]
-        names = query["_fields"].split(",") if "_fields" in query else None
-        body = [{k: v for k, v in row.items() if names is None or k in names} for row in shown]
+        body = [trimmed(row, query) for row in shown]
         total = str(len(rows)) if shown or not rows else "0"  # beyond the end the real shop says 0
         return 200, body, {"X-WP-Total": total, "X-WP-TotalPages": str(-(-len(rows) // size))}
 
@@ -148,6 +147,22 @@ class FakeWooCommerce:
             send(handler, 401, {"code": "woocommerce_rest_authentication_error", "message": "CANARY"}, {})
             return
         send(handler, *self.answer(target.path, query))
+
+
+def trimmed(row: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
+    """Leave what ``_fields`` names, also inside objects, and the metadata that ``include_meta`` names."""
+    names = set(query["_fields"].split(",")) if "_fields" in query else set(row)
+    keys = query["include_meta"].split(",") if "include_meta" in query else None
+    shown: dict[str, Any] = {}
+    for field, value in row.items():
+        inside = {name.partition(".")[2] for name in names if name.startswith(f"{field}.")}
+        if field in names:
+            shown[field] = value
+        elif inside:
+            shown[field] = {k: v for k, v in value.items() if k in inside} if isinstance(value, dict) else value
+    if keys is not None and isinstance(shown.get("meta_data"), list):
+        shown["meta_data"] = [entry for entry in shown["meta_data"] if entry["key"] in keys]
+    return shown
 
 
 def within(row: dict[str, Any], bound: str, query: dict[str, str]) -> bool:

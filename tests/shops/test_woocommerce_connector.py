@@ -29,7 +29,7 @@ from sluis.shops.woocommerce.settings import (
     WooCommerceCredentials,
     WooCommerceSettings,
 )
-from tests.shops.fake_woocommerce import FakeWooCommerce, no_route, order_json, refund_json, serve
+from tests.shops.fake_woocommerce import FakeWooCommerce, line_json, no_route, order_json, refund_json, serve
 
 START = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 HOUR = Window(start=START, end=START + timedelta(hours=1))
@@ -94,7 +94,27 @@ def test_credentials_show_nothing() -> None:
 def test_basic_over_https_and_oauth_over_http() -> None:
     credentials = WooCommerceCredentials.model_validate({"consumer_key": "ck", "consumer_secret": "cs"})
     assert isinstance(signature(WooCommerceSettings(url="https://shop.example"), credentials), HTTPBasicAuth)
-    assert not isinstance(signature(WooCommerceSettings(url="http://shop.example"), credentials), HTTPBasicAuth)
+    for url in ("http://127.0.0.1:8080", "http://shop"):
+        assert not isinstance(signature(WooCommerceSettings(url=url), credentials), HTTPBasicAuth)
+    chosen = WooCommerceSettings(url="http://shop.example", allow_plain_http=True)
+    assert not isinstance(signature(chosen, credentials), HTTPBasicAuth)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://shop.example", "http://192.0.2.1", "http://[2001:db8::1]/", "http://3221225985"]
+)
+def test_plain_http_over_the_internet_is_a_choice_that_must_be_made(url: str) -> None:
+    for values in ({}, {"allow_plain_http": False}):
+        with pytest.raises(ValidationError, match="must be https://"):
+            WooCommerceSettings.model_validate({"url": url, **values})
+    assert WooCommerceSettings(url=url, allow_plain_http=True).url.startswith("http://")
+
+
+@pytest.mark.parametrize("given", ["cs_CANARY\nx", "cs_CANARY•", ""])
+def test_a_credential_that_fits_no_header_is_refused_and_not_shown(given: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        WooCommerceCredentials.model_validate({"consumer_key": "ck", "consumer_secret": given})
+    assert "CANARY" not in str(caught.value)
 
 
 def test_a_signed_query_never_holds_the_secret(shop: FakeWooCommerce) -> None:
@@ -293,6 +313,65 @@ def test_a_refused_parameter_is_named_only_when_it_is_ours(shop: FakeWooCommerce
         with pytest.raises(Defect, match=told) as caught:
             read(shop)
         assert "CANARY" not in str(caught.value)
+
+
+def test_no_more_of_a_person_is_asked_for_than_is_used(shop: FakeWooCommerce) -> None:
+    order_id = shop.add(modified=MOMENT, meta_data=[{"id": 1, "key": "_engraving", "value": "CANARY"}])
+    read(shop)
+    list(shop.connector.fetch([order_id]))
+    asked = [query for path, query in shop.log if path.endswith("/orders")]
+    assert len(asked) == 2
+    for query in asked:
+        fields = set(query["_fields"].split(","))
+        assert {name.partition(".")[2] for name in fields if name.startswith("shipping.")} == {"country", "postcode"}
+        assert {name.partition(".")[2] for name in fields if name.startswith("billing.")} == {
+            "first_name", "last_name", "company", "address_1", "address_2", "postcode", "city", "country", "email"
+        }  # fmt: skip
+        assert not fields & {"created_via", "customer_note", "customer_ip_address", "transaction_id", "order_key"}
+        assert set(query["include_meta"].split(",")) == {*VAT_NUMBER_KEYS, *TEST_PAYMENTS}
+
+
+def test_all_metadata_is_asked_for_where_a_key_does_not_fit_the_parameter() -> None:
+    settings = WooCommerceSettings(url="https://shop.example", number_keys=("Invoice number",))
+    assert settings.wanted_metadata == {}
+    assert "Invoice number" in settings.metadata_keys
+    nothing = WooCommerceSettings(url="https://shop.example", vat_number_keys=(), test_payments={})
+    assert nothing.wanted_metadata == {}
+
+
+def sizes(shop: FakeWooCommerce) -> set[int]:
+    return {int(query["per_page"]) for path, query in shop.log if path.endswith(("orders", "refunds"))}
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one second", "spread"])
+def test_pages_that_pass_the_cap_become_smaller_and_nothing_is_lost(at_once: bool) -> None:
+    with serve(largest_body=20_000) as shop:
+        ids = [shop.add(modified=MOMENT if at_once else MOMENT + timedelta(seconds=n)) for n in range(150)]
+        found = [document.order_id for document in documents(shop)]
+        assert sorted(found) == sorted(ids)
+        assert min(sizes(shop) - {1}) < 100
+        shop.log.clear()
+        assert len([document for page in shop.connector.fetch(ids) for document in page.documents]) == 150
+
+
+def test_refunds_that_pass_the_cap_are_read_in_smaller_pages() -> None:
+    with serve(largest_body=20_000) as shop:
+        order_id = shop.add(modified=MOMENT)
+        made = [shop.refund(order_id, START - timedelta(days=n), touch=False) for n in range(1, 61)]
+        [order] = documents(shop)
+        assert isinstance(order, Order)
+        assert {refund.refund_id for refund in order.refunds} == set(made)
+        assert sizes(shop) == {100, 50, 25}
+
+
+def test_one_order_that_passes_the_cap_alone_is_an_error_that_says_so() -> None:
+    with serve(largest_body=20_000) as shop:
+        shop.add(modified=MOMENT, line_items=[line_json(n, "1.00", "0.21") for n in range(1, 200)])
+        with pytest.raises(Defect) as caught:
+            read(shop)
+        assert caught.value.code == "answer_too_large"
+        with pytest.raises(Defect):
+            list(shop.connector.fetch(list(map(str, shop.orders))))
 
 
 def test_every_parameter_that_is_sent_is_known_as_ours(shop: FakeWooCommerce) -> None:

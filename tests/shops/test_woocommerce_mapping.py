@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from sluis.core.order import ChargedVat, LineKind, Order, Unreadable
+from sluis.core.order import Address, ChargedVat, LineKind, Order, Unreadable
+from sluis.core.personal import Personal
 from sluis.shops.reading import Reader, WrongField, plain_text
-from sluis.shops.woocommerce.mapping import to_order, to_orphan
+from sluis.shops.woocommerce.mapping import _metadata, to_order, to_orphan
 from sluis.shops.woocommerce.settings import WooCommerceSettings
 from tests.shops.fake_woocommerce import line_json, order_json, refund_json, tax_line
 
@@ -55,6 +56,25 @@ def test_no_field_that_is_not_on_the_list_goes_on() -> None:
     text = read(raw_order()).model_dump_json()
     for value in ("192.0.2.1", "CANARY", "Noor", "noor@example.com", "99.99"):
         assert value not in text
+
+
+def test_of_the_place_of_delivery_country_and_postcode_are_kept() -> None:
+    place = read(
+        raw_order(shipping={"country": "BE", "postcode": "9728", "city": "CANARY", "address_1": "CANARY"})
+    ).ship_to
+    assert place == Address(country="BE", postcode=Personal("9728"))
+    assert read(raw_order()).ship_to == Address(country="NL", postcode=Personal("1234 AB"))
+
+
+def test_metadata_of_other_plugins_is_not_even_looked_at() -> None:
+    odd = [
+        {"key": "_engraving", "value": "CANARY"},
+        {"key": ["CANARY"]},
+        {"key": "_x", "value": "\ud83d"},
+        {"value": 1},
+    ]
+    found = _metadata(Reader(raw_order(meta_data=[*odd, *meta(vat_number="BE0123456749")])), SETTINGS)
+    assert found == {"vat_number": "BE0123456749"}
 
 
 def test_a_guest_has_no_customer_id() -> None:

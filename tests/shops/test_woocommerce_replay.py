@@ -89,7 +89,7 @@ def test_a_refused_parameter_is_named() -> None:
         exchange = recorded("error-400-bad-orderby")["response"]
         mock.get(f"{HOST}/wp-json/wc/v3/orders", json=exchange["body"], status=400)
         with pytest.raises(Defect, match="parameter orderby; is WooCommerce older"):
-            WooCommerceClient(session()).rows("orders", {})
+            WooCommerceClient(session(), WooCommerceSettings(url=HOST)).rows("orders", {})
 
 
 @pytest.mark.parametrize("by", ["modified", "dated"])
@@ -165,7 +165,7 @@ def test_the_check_of_the_recorded_shop() -> None:
         response = recorded(name)["response"]
         headers = {key: value for key, value in response["headers"].items() if key.startswith("X-WP")}
         responses.get(url, json=response["body"], headers=headers)
-    facts = shop_facts(WooCommerceClient(session()), WooCommerceSettings(url=HOST))
+    facts = shop_facts(WooCommerceClient(session(), WooCommerceSettings(url=HOST)), WooCommerceSettings(url=HOST))
     assert (facts.version, facts.currency, facts.timezone) == ("10.0.2", "EUR", "Europe/Amsterdam")
     assert (facts.prices_include_vat, facts.orders, facts.warnings) == (True, 84, ())
     assert ("FI", "25.5") in {rate[:2] for rate in facts.tax_rates}

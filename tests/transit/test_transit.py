@@ -30,9 +30,9 @@ MARKER = "Canary-7f3k"
 def order(number: int = 1) -> Order:
     """An order with the marker in every personal field."""
     secret = Personal(MARKER)
-    address = Address(country="NL", postcode=secret, city=secret, street=secret, state=secret)
+    address = Address(country="NL", postcode=secret, city=secret, street=secret)
     buyer = Buyer(
-        first_name=secret, last_name=secret, company=secret, email=Personal(f"{MARKER}@example.nl"), phone=secret,
+        first_name=secret, last_name=secret, company=secret, email=Personal(f"{MARKER}@example.nl"),
         vat_number=secret, customer_id=secret, address=address,
     )  # fmt: skip
     line = OrderLine(

@@ -51,13 +51,15 @@ class OrderLine(Frozen):
 
 
 class Address(Frozen):
-    """Where goods go, or where the bill goes. The country is not secret; the rest is."""
+    """Where goods go, or where the bill goes. The country is not secret; the rest is.
+
+    Of the place of delivery only country and postcode are kept: they decide the VAT, and nothing else asks for it.
+    """
 
     country: str = ""  #: ISO 3166-1 alpha-2 as the shop gives it; empty or odd values are judged by the VAT decision
     postcode: Personal = NOBODY
     city: Personal = NOBODY
     street: Personal = NOBODY  #: all street lines, joined by a newline
-    state: Personal = NOBODY
 
 
 class Buyer(Frozen):
@@ -67,7 +69,6 @@ class Buyer(Frozen):
     last_name: Personal = NOBODY
     company: Personal = NOBODY
     email: Personal = NOBODY
-    phone: Personal = NOBODY
     vat_number: Personal = NOBODY
     customer_id: Personal = NOBODY  #: the shop's account number; empty for a guest
     address: Address = Address()  #: the billing address
@@ -107,7 +108,6 @@ class Order(Frozen):
     ship_to: Address
     payment_method: str = ""  #: the shop's code for it (``cod``, ``mollie_wc_gateway_ideal``)
     is_test: bool = False  #: a gateway's test payment
-    sales_channel: str = ""
     refunds: tuple[Refund, ...] = ()
 
     @model_validator(mode="after")

@@ -24,7 +24,16 @@ from requests.auth import AuthBase
 from sluis import __version__
 from sluis.errors import Defect, NotAShop, OutcomeUnknown, QuotaSpent, Reconnect, RetryLater, SluisError
 from sluis.http import wire
-from sluis.http.answer import LARGEST_BODY, Answer, BodyTooLarge, BrokenBody, ForeignBody, parse_body, whole_number
+from sluis.http.answer import (
+    LARGEST_BODY,
+    TOO_LARGE,
+    Answer,
+    BodyTooLarge,
+    BrokenBody,
+    ForeignBody,
+    parse_body,
+    whole_number,
+)
 from sluis.http.errors import Hook, Rejection, template, translate
 from sluis.http.quiet import silence
 from sluis.http.retry_after import parse_wait
@@ -161,7 +170,7 @@ class VendorSession:
         except (requests.RequestException, ValueError) as error:
             return self._broken_off(call, error)
         except BodyTooLarge:
-            return self._unusable(call, "the answer is larger than any page of documents", code="answer_too_large")
+            return self._unusable(call, "the answer is larger than any page of documents", code=TOO_LARGE)
         return self._judge(call, status, requests.structures.CaseInsensitiveDict(answered), raw)
 
     def _prepared(self, call: _Call, request: requests.Request) -> requests.PreparedRequest | SluisError:
@@ -257,7 +266,7 @@ class VendorSession:
         text = f"{self._vendor}: {call.method} {call.where}: {what}"
         if not call.reads:
             return OutcomeUnknown(f"{text}; look it up before trying again", remote_request_id=request_id)
-        if code == "answer_too_large":
+        if code == TOO_LARGE:
             return Defect(text, code=code, remote_request_id=request_id)
         return NotAShop(text, code=code, remote_request_id=request_id)
 

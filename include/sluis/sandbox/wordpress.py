@@ -6,6 +6,7 @@ Bodies and headers as recorded in shared/recordings/woocommerce-10.0.2.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -120,12 +121,34 @@ def decimals(request: Request) -> int:
 
 
 def fields(request: Request, body: Json) -> Json:
-    """Keep the top-level fields that ``_fields`` names."""
-    wanted = request.query_params.get("_fields")
-    if not wanted:
-        return body
-    names = {name.strip().partition(".")[0] for name in wanted.split(",")}
-    return {key: value for key, value in body.items() if key in names}
+    """Keep the fields that ``_fields`` names, also inside objects (``billing.email``), and metadata by its keys.
+
+    As WordPress does: of a list's items no single fields can be had. ``include_meta`` is WooCommerce's, for the
+    order's own metadata.
+    """
+    keys = set(re.split(r"[\s,]+", request.query_params.get("include_meta", ""))) - {""}
+    if keys and isinstance(body.get("meta_data"), list):
+        body = {**body, "meta_data": [entry for entry in body["meta_data"] if entry["key"] in keys]}
+    wanted = [name.strip() for name in request.query_params.get("_fields", "").split(",") if name.strip()]
+    return _kept(body, wanted) if wanted else body
+
+
+def _kept(body: Json, wanted: Sequence[str]) -> Json:
+    whole = {name for name in wanted if "." not in name}
+    parts: dict[str, list[str]] = {}
+    for name in wanted:
+        top, _, rest = name.partition(".")
+        if rest and top not in whole:
+            parts.setdefault(top, []).append(rest)
+    kept: Json = {}
+    for key, value in body.items():
+        if key in whole:
+            kept[key] = value
+        elif key in parts:
+            kept[key] = (
+                _kept(value, parts[key]) if isinstance(value, dict) else [] if isinstance(value, list) else value
+            )
+    return kept
 
 
 def page_headers(request: Request, address: str, query: Query, total: int) -> dict[str, str]:

@@ -17,9 +17,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sluis.errors import Defect, NotAShop, RetryLater
-from sluis.http import Answer, VendorSession
+from sluis.http import TOO_LARGE, Answer, VendorSession
 from sluis.shops.reading import Reader, WrongField, identity
-from sluis.shops.woocommerce.settings import IDS_PER_CALL, ORDER_FIELDS, PER_PAGE, REFUND_FIELDS
+from sluis.shops.woocommerce.settings import (
+    IDS_PER_CALL,
+    ORDER_FIELDS,
+    PER_PAGE,
+    REFUND_FIELDS,
+    WooCommerceSettings,
+)
 
 API = "/wp-json/wc/v3"
 _SECOND = timedelta(seconds=1)
@@ -59,10 +65,16 @@ class Span:
 
 
 class WooCommerceClient:
-    """The calls that the connector makes; all of them read. Raises the errors of ``VendorSession``."""
+    """The calls that the connector makes; all of them read. Raises the errors of ``VendorSession``.
 
-    def __init__(self, session: VendorSession) -> None:
+    Where a page passes the session's cap on an answer, pages become smaller until one fits: only a single order (or
+    the refunds of one) that passes it alone is an error.
+    """
+
+    def __init__(self, session: VendorSession, settings: WooCommerceSettings) -> None:
         self._session = session
+        self._order_fields = {"_fields": ",".join(ORDER_FIELDS), **settings.wanted_metadata}
+        self._per_page = PER_PAGE
 
     def get(self, path: str, params: dict[str, Any] | None = None, *, accept: Sequence[int] = ()) -> Answer:
         """Read a resource of the API (``settings/general``)."""
@@ -94,7 +106,7 @@ class WooCommerceClient:
 
     def orders(self, span: Span, key: SortKey) -> Iterator[tuple[list[Row], int]]:
         """Walk the orders of a span: rows (a row may come twice) and the shop's count at that call."""
-        return self._walk("orders", {"status": "any", "_fields": ",".join(ORDER_FIELDS)}, span, key)
+        return self._walk("orders", {"status": "any", **self._order_fields}, span, key)
 
     def refunds(self, span: Span) -> Iterator[tuple[list[Row], int]]:
         """Walk the refunds made in a span, of all orders (WooCommerce 9.0 and later)."""
@@ -109,8 +121,14 @@ class WooCommerceClient:
         """Read orders by id; those the shop does not list (any more, or in the bin) are left out."""
         if not 0 < len(ids) <= IDS_PER_CALL:
             raise Defect(f"orders_by_id takes 1 to {IDS_PER_CALL} ids, not {len(ids)}")
-        params = {"include": ",".join(ids), "status": "any", "per_page": PER_PAGE, "_fields": ",".join(ORDER_FIELDS)}
-        return self.rows("orders", {**params, "orderby": "id", "order": "asc"})[0]
+        params = {"include": ",".join(ids), "status": "any", "per_page": PER_PAGE, **self._order_fields}
+        try:
+            return self.rows("orders", {**params, "orderby": "id", "order": "asc"})[0]
+        except Defect as error:
+            if error.code != TOO_LARGE or len(ids) == 1:
+                raise
+        half = len(ids) // 2
+        return self.orders_by_id(ids[:half]) + self.orders_by_id(ids[half:])
 
     def refunds_of(self, order_id: str) -> list[Row]:
         """Read all refunds of one order."""
@@ -118,8 +136,14 @@ class WooCommerceClient:
         found: dict[str, Row] = {}
         page, pages = 1, 1
         while page <= pages:
-            rows, total = self.rows(f"orders/{order_id}/refunds", {**params, "per_page": PER_PAGE, "page": page})
-            pages = math.ceil(total / PER_PAGE)
+            query = {**params, "per_page": self._per_page, "page": page}
+            try:
+                rows, total = self.rows(f"orders/{order_id}/refunds", query)
+            except Defect as error:
+                self._shrink(error)
+                page, pages = 1, 1
+                continue
+            pages = math.ceil(total / self._per_page)
             # A row without an id is kept under a key of its own: the mapping says which field is wrong.
             found.update((identity(row) or f"page {page} row {place}", row) for place, row in enumerate(rows))
             page += 1
@@ -128,8 +152,12 @@ class WooCommerceClient:
     def _walk(self, path: str, params: dict[str, Any], span: Span, key: SortKey) -> Iterator[tuple[list[Row], int]]:
         low = span.first
         while low < span.end:
-            sort = {"orderby": key.orderby, "order": "asc", "per_page": PER_PAGE}
-            rows, total = self.rows(path, {**params, **_bounds(key, low, span.end), **sort})
+            sort = {"orderby": key.orderby, "order": "asc", "per_page": self._per_page}
+            try:
+                rows, total = self.rows(path, {**params, **_bounds(key, low, span.end), **sort})
+            except Defect as error:
+                self._shrink(error)
+                continue
             yield rows, total
             if len(rows) >= total:
                 return
@@ -144,17 +172,27 @@ class WooCommerceClient:
         self, path: str, params: dict[str, Any], second: datetime, key: SortKey
     ) -> Iterator[tuple[list[Row], int]]:
         """Walk a second that holds more rows than a page, backwards; once more when rows came in meanwhile."""
-        sort = {"orderby": "id", "order": "asc", "per_page": PER_PAGE}
+        sort = {"orderby": "id", "order": "asc"}
         query: dict[str, Any] = {**params, **_bounds(key, second, second + _SECOND), **sort}
-        total = self.rows(path, {**query, "page": 1})[1]
+        total = self.rows(path, {**query, "per_page": 1, "page": 1, "_fields": "id"})[1]
         while True:
-            now = total
-            for page in range(math.ceil(total / PER_PAGE), 0, -1):
-                rows, now = self.rows(path, {**query, "page": page})
+            now, size = total, self._per_page
+            for page in range(math.ceil(total / size), 0, -1):
+                try:
+                    rows, now = self.rows(path, {**query, "per_page": size, "page": page})
+                except Defect as error:
+                    self._shrink(error)
+                    break
                 yield rows, now
-            if now <= total:
+            if size == self._per_page and now <= total:
                 return
             total = now
+
+    def _shrink(self, error: Defect) -> None:
+        """Halve the pages after an answer that was too large; raises where that cannot help."""
+        if error.code != TOO_LARGE or self._per_page == 1:
+            raise error
+        self._per_page //= 2
 
 
 def row_moment(row: Any, field: str) -> datetime | None:

@@ -186,7 +186,7 @@ class _WooCommerce:
             on_error=on_error,
             **session,
         )
-        return WooCommerceShop(WooCommerceClient(http), settings)
+        return WooCommerceShop(WooCommerceClient(http, settings), settings)
 
 
 CONNECTOR = _WooCommerce()

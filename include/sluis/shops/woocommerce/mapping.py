@@ -83,7 +83,6 @@ def _order(order: Reader, refunds: Sequence[Mapping[str, Any]], settings: WooCom
         ship_to=_ship_to(order, billing),
         payment_method=order.code("payment_method", ""),
         is_test=_is_test(meta, settings),
-        sales_channel=order.code("created_via", ""),
         refunds=tuple(sorted(_refunds(refunds, rates, settings), key=lambda r: (r.created_at, int(r.refund_id)))),
     )
 
@@ -195,7 +194,6 @@ def _buyer(order: Reader, billing: Reader, meta: dict[str, Any], settings: WooCo
         last_name=billing.personal("last_name"),
         company=billing.personal("company"),
         email=billing.personal("email"),
-        phone=billing.personal("phone"),
         vat_number=_vat_number(order, meta, settings),
         customer_id=NOBODY if customer == "0" else Personal(customer),
         address=_address(billing),
@@ -221,17 +219,14 @@ def _address(person: Reader) -> Address:
         postcode=person.personal("postcode"),
         city=person.personal("city"),
         street=Personal(street) if street else NOBODY,
-        state=person.personal("state"),
     )
 
 
 def _ship_to(order: Reader, billing: Reader) -> Address:
     """Return where the goods go; orders of virtual articles have no shipping address, so the bill's stands for it."""
-    if order.has("shipping"):
-        shipping = order.child("shipping")
-        if shipping.has("country"):
-            return _address(shipping)
-    return _address(billing)
+    shipping = order.child("shipping") if order.has("shipping") else billing
+    place = shipping if shipping.has("country") else billing
+    return Address(country=place.text("country", ""), postcode=place.personal("postcode"))
 
 
 # -------------------------------------------------------------------------------------------------------- metadata

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from sluis.core.frozen import Frozen
-from sluis.core.personal import Personal
+from sluis.core.personal import Credential
+from sluis.http.address import is_plain_afar, parsed_address
 
 #: Rows per answer; WooCommerce refuses more (error rest_invalid_param).
 PER_PAGE = 100
 #: Ids per ``include``; as many as fit one answer.
 IDS_PER_CALL = 100
 
-#: The fields we ask for, and so the only ones that leave the shop: no IP address, browser, note or order key.
+#: The fields we ask for: no IP address, browser, note, order key or telephone number leaves the shop. WordPress (5.3
+#: and later, by its source) also takes the fields of an object (``billing.email``), but not those of a list's items:
+#: lines come whole, and of them too the mapping keeps only what it names.
 ORDER_FIELDS = (
     "id",
     "number",
@@ -30,10 +34,18 @@ ORDER_FIELDS = (
     "total",
     "total_tax",
     "customer_id",
-    "billing",
-    "shipping",
+    "billing.first_name",
+    "billing.last_name",
+    "billing.company",
+    "billing.address_1",
+    "billing.address_2",
+    "billing.postcode",
+    "billing.city",
+    "billing.country",
+    "billing.email",
+    "shipping.country",
+    "shipping.postcode",
     "payment_method",
-    "created_via",
     "meta_data",
     "line_items",
     "shipping_lines",
@@ -77,17 +89,7 @@ TEST_PAYMENTS: dict[str, tuple[str, ...]] = {
 
 def _address(value: str) -> str:
     """Return the shop's base address without a trailing slash or ``/wp-json...``."""
-    parts = urlsplit(value.strip())
-    if parts.scheme not in {"http", "https"}:
-        raise ValueError("must begin with https:// (or http://)")
-    if not parts.hostname or parts.username or parts.password:
-        raise ValueError("must name a host, and no user or password")
-    if parts.query or parts.fragment:
-        raise ValueError("must be the shop's front page, without ? or #")
-    try:
-        parts.port  # noqa: B018 - raises for a port that is none
-    except ValueError:
-        raise ValueError("has a port that is no number") from None
+    parts = parsed_address(value)
     path = parts.path.split("/wp-json", 1)[0].rstrip("/")
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
 
@@ -95,6 +97,10 @@ def _address(value: str) -> str:
 class WooCommerceSettings(Frozen):
     """One WooCommerce shop."""
 
+    allow_plain_http: bool = Field(
+        default=False,
+        description="true: read a shop on the internet over http:// too; anyone on the way can then read its customers' names",
+    )
     url: Annotated[str, AfterValidator(_address)] = Field(description="address of the shop's front page, with https://")
     vat_number_keys: tuple[str, ...] = Field(
         default=VAT_NUMBER_KEYS, description="order metadata keys that may hold the buyer's VAT number, in this order"
@@ -110,10 +116,29 @@ class WooCommerceSettings(Frozen):
         default=(), description="article codes (SKU) of gift cards that are sold: their lines are a liability, no sale"
     )
 
+    @field_validator("url")
+    @classmethod
+    def _encrypted(cls, url: str, info: ValidationInfo) -> str:
+        if is_plain_afar(url) and info.data.get("allow_plain_http") is not True:
+            raise ValueError(
+                "must be https://: names would travel readable; allow_plain_http: true makes that your choice"
+            )
+        return url
+
     @cached_property
     def metadata_keys(self) -> frozenset[str]:
         """All metadata keys of an order that are read."""
         return frozenset((*self.vat_number_keys, *self.test_payments, *self.number_keys))
+
+    @property
+    def wanted_metadata(self) -> dict[str, str]:
+        """The parameter that asks for these keys only; older versions ignore it and send all metadata.
+
+        WordPress takes the list apart at commas and spaces: with such a character in a key all metadata is asked for.
+        """
+        keys = sorted(self.metadata_keys)
+        fits = all(re.fullmatch(r"[^\s,]+", key) for key in keys)
+        return {"include_meta": ",".join(keys)} if keys and fits else {}
 
     @property
     def host(self) -> str:
@@ -124,5 +149,5 @@ class WooCommerceSettings(Frozen):
 class WooCommerceCredentials(Frozen):
     """A REST API key of the shop (WooCommerce > Settings > Advanced > REST API); read-only is enough."""
 
-    consumer_key: Personal = Field(description="begins with ck_")
-    consumer_secret: Personal = Field(description="begins with cs_")
+    consumer_key: Credential = Field(description="begins with ck_")
+    consumer_secret: Credential = Field(description="begins with cs_")
