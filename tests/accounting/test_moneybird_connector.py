@@ -322,7 +322,7 @@ class TestSettings:
         "url", ["http://moneybird.com/api/v2", "moneybird.com", "ftp://x", "https://a:b@c/", "https://x?y"]
     )
     def test_addresses_that_are_refused(self, url: str) -> None:
-        with pytest.raises(ValueError, match="https"):
+        with pytest.raises(ValueError, match=r"must (be https|begin with|name a host|be without)"):
             MoneybirdSettings(administration_id="1", base_url=url)
 
     @pytest.mark.parametrize(
@@ -330,6 +330,12 @@ class TestSettings:
     )
     def test_addresses_that_are_taken(self, url: str) -> None:
         assert MoneybirdSettings(administration_id="1", base_url=url).base_url == url.rstrip("/")
+
+    @pytest.mark.parametrize("token", ["CANARY\nx", "CANARY•", "CAN ARY"])
+    def test_a_token_that_fits_no_header_is_refused_and_not_shown(self, token: str) -> None:
+        with pytest.raises(ValueError, match="paste it again") as caught:
+            MoneybirdCredentials.model_validate({"token": token})
+        assert "CAN" not in str(caught.value)
 
     def test_an_empty_token_and_a_name_for_a_number(self) -> None:
         with pytest.raises(ValueError, match="empty"):

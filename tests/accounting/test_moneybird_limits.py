@@ -12,6 +12,9 @@ from sluis.accounting.moneybird.settings import MoneybirdSettings
     ("address", "limits"),
     [
         ("https://moneybird.com/api/v2", {"moneybird": (150, 300)}),
+        ("https://api.moneybird.com/v2", {"moneybird": (150, 300)}),
+        ("https://evil-moneybird.com/api/v2", {}),
+        ("https://moneybird.com.example/api/v2", {}),
         ("http://127.0.0.1:8765/books/api/v2", {}),
     ],
 )

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, StringConstraints
 
 from sluis.core.frozen import Frozen
-from sluis.core.personal import Personal
+from sluis.core.personal import Credential
+from sluis.http.address import is_plain_afar, parsed_address
 
 VENDOR = "Moneybird"
 BASE_URL = "https://moneybird.com/api/v2"
@@ -35,14 +36,10 @@ CONTACT_PAGES = 10
 
 
 def _address(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    near = "." not in host or host == "127.0.0.1"
-    if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment or parts.username:
-        raise ValueError("not an address such as https://moneybird.com/api/v2")
-    if parts.scheme == "http" and not near:
+    parsed_address(url)
+    if is_plain_afar(url):
         raise ValueError("must be https: the token would travel in the clear")
-    return url.rstrip("/")
+    return url.strip().rstrip("/")
 
 
 class MoneybirdSettings(Frozen):
@@ -58,16 +55,11 @@ class MoneybirdSettings(Frozen):
     @property
     def is_moneybird(self) -> bool:
         """Whether this is Moneybird itself; a stand-in at another address tells its own limit in its headers."""
-        return (urlsplit(self.base_url).hostname or "").endswith("moneybird.com")
-
-
-def _filled(value: Personal) -> Personal:
-    if not value:
-        raise ValueError("empty")
-    return value
+        host = urlsplit(self.base_url).hostname or ""
+        return host == "moneybird.com" or host.endswith(".moneybird.com")
 
 
 class MoneybirdCredentials(Frozen):
     """A personal API token with the scope ``sales_invoices`` (made at moneybird.com/user/applications/new)."""
 
-    token: Annotated[Personal, AfterValidator(_filled)]
+    token: Credential
