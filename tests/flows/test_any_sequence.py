@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sluis.errors import SluisError
 from sluis.flows import integrations, quarantine, sync
+from sluis.flows.patience import Patience
 from sluis.flows.wiring import open_session
 from sluis.sandbox.config import AdministrationConfig, SandboxConfig, ShopConfig
 from sluis.sandbox.server import SandboxServer
@@ -103,7 +104,7 @@ class Machine:
         owner, name, original = arm(point, at, self._die)
         try:
             with suppress(Killed):
-                sync.load(request, settle=NO_WAIT)
+                sync.load(request, settle=NO_WAIT, patience=Patience(bound=NO_WAIT))
         finally:
             setattr(owner, name, original)
 
@@ -120,7 +121,7 @@ class Machine:
         self.world.fault(**{"path": INVOICES, **FAULTS[number], "skip": skip})
         for _ in range(2):
             with suppress(SluisError):
-                sync.load(request, settle=NO_WAIT)
+                sync.load(request, settle=NO_WAIT, patience=Patience(bound=NO_WAIT))
                 break
         sync.shred(request)
 

@@ -12,6 +12,7 @@ import pytest
 from sluis.errors import NotConfigured, QuotaSpent, Reconnect, RetryLater
 from sluis.flows import integrations, sync
 from sluis.flows.context import Loaded, RunRequest
+from sluis.flows.patience import Patience
 from sluis.flows.wiring import open_session
 from sluis.http import VendorSession
 from sluis.sandbox.server import SandboxServer
@@ -273,7 +274,7 @@ def test_a_backfill_whose_documents_no_later_run_would_read_does_not_end_green(w
     request = prepared(world, world.backfill(0, 1))
     world.fault("status", status=429, headers={"Retry-After": "300"}, skip=1, times=9)
     with pytest.raises(QuotaSpent) as caught:
-        sync.load(request, settle=NO_WAIT)
+        sync.load(request, settle=NO_WAIT, patience=Patience(bound=NO_WAIT))
     assert caught.value.retry_after is not None
     assert timedelta(seconds=280) < caught.value.retry_after <= timedelta(seconds=300)
     world.server.state.faults.clear()

@@ -13,6 +13,7 @@ from sluis.core.money import cents
 from sluis.flows import integrations, quarantine, sync
 from sluis.flows.check import check_and_apply
 from sluis.flows.context import Loaded, RunRequest
+from sluis.flows.patience import Patience
 from sluis.flows.wiring import open_session
 from sluis.privacy.keyring import Keyring
 from sluis.sandbox.config import AdministrationConfig, SandboxConfig, ShopConfig
@@ -116,14 +117,14 @@ class World:
             run_id=run_id or f"{run_type}__{next(self._numbers)}", run_type=run_type, **more,
         )  # fmt: skip
 
-    def run(self, request: RunRequest | None = None) -> Loaded | None:
-        """Run all four tasks; ``None`` when extract found nothing new."""
+    def run(self, request: RunRequest | None = None, patience: Patience | None = None) -> Loaded | None:
+        """Run all four tasks; ``None`` when extract found nothing new. Without ``patience`` no quota is waited for."""
         request = request or self.request()
         try:
             if sync.extract(request).nothing_new:
                 return None
             sync.transform(request)
-            return sync.load(request, settle=NO_WAIT)
+            return sync.load(request, settle=NO_WAIT, patience=patience or Patience(bound=NO_WAIT))
         finally:
             sync.shred(request)
 

@@ -20,6 +20,7 @@ from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Invoice,
 from sluis.core.invoicing import outcome
 from sluis.core.money import cents, from_cents
 from sluis.errors import OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
+from sluis.flows.patience import Patience
 from sluis.flows.wiring import Session
 from sluis.ports import Booked, Debtor
 from sluis.store.bookings import Booking, BookingState
@@ -45,6 +46,7 @@ class Booker:
     reported_before: bool  #: the run already has a report: what it booked counts as booked before
     matched_debtors: Mapping[str, str] = field(default_factory=dict)  #: contacts of before go-live, by customer key
     settle: timedelta = SETTLE
+    patience: Patience = field(default_factory=Patience)
     sleep: Callable[[float], None] = time.sleep
     _rows: dict[Key, Booking] = field(default_factory=dict)
     _debtors: dict[str, str] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Booker:
     quota_frees_in: timedelta | None = None  #: the package's own word, once its quota is spent
 
     def prefetch(self, decisions: Sequence[Decision]) -> None:
-        """Read the rows of a chunk (bookings, quarantine, debtor links): one query each instead of some per document."""
+        """Read the rows of a chunk (bookings, quarantine, debtor links): one query each, not some per document."""
         invoices = [d.invoice for d in decisions if isinstance(d, Prepared)]
         keys = {self._key(i.kind, i.document_id) for i in invoices}
         self._waited = self.session.quarantine.known(sorted(keys))
@@ -171,34 +173,37 @@ class Booker:
         elif (found := self._booked_by_hand(invoice)) is not None:
             return self._record(invoice, self._claim(invoice), found, adopted=True)
         debtor = self._debtor(invoice)
-        claim = self._claim(invoice)
         try:
-            booked = self.session.package.book(invoice, debtor.id)
-        except OutcomeUnknown:
-            raise
-        except (RetryLater, Reconnect, Refused) as error:  # certainly not written: the number is free again
-            self._release(invoice)
-            if isinstance(error, Refused) and error.code == "debtor_gone" and not debtor.created:
-                return self._with_new_debtor(invoice)
-            raise
+            claim, booked = self._send(invoice, debtor)
+        except Refused as error:
+            if error.code != "debtor_gone" or debtor.created:
+                raise
+            claim, booked = self._send(invoice, self._new_debtor(invoice))
         return self._record(invoice, claim, booked, adopted=False)
 
-    def _with_new_debtor(self, invoice: Invoice) -> DocumentOutcome:
-        """The debtor was deleted in the package: forget the link, make another and try once more."""
+    def _send(self, invoice: Invoice, debtor: Debtor) -> tuple[Booking, Booked]:
+        """Claim and create. Where the quota is spent the claim is taken back before the wait and made anew after it.
+
+        A claim's age says how long an answer has been missing, so it must be no older than what was sent.
+        """
+        while True:
+            claim = self._claim(invoice)
+            try:
+                return claim, self.session.package.book(invoice, debtor.id)
+            except OutcomeUnknown:
+                raise
+            except (RetryLater, Reconnect, Refused) as error:  # certainly not written: the number is free again
+                self._release(invoice)
+                if not (isinstance(error, QuotaSpent) and self.patience.wait(error)):
+                    raise
+
+    def _new_debtor(self, invoice: Invoice) -> Debtor:
+        """The debtor was deleted in the package: forget the link and make another."""
         customer = self._customer(invoice)
         self.session.debtors.forget(customer)
         self._debtors.pop(customer, None)
         self._gone.add(customer)  # a contact matched at the start of the run may be the one that is gone
-        debtor = self._debtor(invoice)
-        claim = self._claim(invoice)
-        try:
-            booked = self.session.package.book(invoice, debtor.id)
-        except OutcomeUnknown:
-            raise
-        except (RetryLater, Reconnect, Refused):
-            self._release(invoice)
-            raise
-        return self._record(invoice, claim, booked, adopted=False)
+        return self._debtor(invoice)
 
     def _look_up(self, claim: Booking, debtor_id: str | None, total: Decimal) -> Booked | None:
         """Ask the books for an unanswered claim, not before the package had time to finish what it was sent.
@@ -224,8 +229,9 @@ class Booker:
 
     def _find(self, reference: str, total: Decimal, on: date, debtor_id: str | None) -> Booked | None:
         """Look among the debtor's documents, then among all: the order may have got another buyer since."""
-        found = self.session.package.find(reference, total, on, debtor_id) if debtor_id else None
-        return found or self.session.package.find(reference, total, on, None)
+        find, wait = self.session.package.find, self.patience.call
+        found = wait(lambda: find(reference, total, on, debtor_id)) if debtor_id else None
+        return found or wait(lambda: find(reference, total, on, None))
 
     def _reconsidered(self, invoice: Invoice, existing: Booking) -> DocumentOutcome:
         """Look whether a document that stood wrongly in the books was put right there. It is never created again."""
@@ -248,7 +254,8 @@ class Booker:
         customer = self._customer(invoice)
         matched = None if customer in self._gone else self.matched_debtors.get(customer)
         known = self._debtors.get(customer) or matched
-        debtor = Debtor(id=known, created=False) if known else self.session.package.debtor(invoice.buyer, customer)
+        make = self.session.package.debtor
+        debtor = Debtor(id=known, created=False) if known else self.patience.call(lambda: make(invoice.buyer, customer))
         if self._debtors.get(customer) != debtor.id:
             self._debtors[customer] = self.session.debtors.put(customer, debtor.id)
         return Debtor(id=self._debtors[customer], created=debtor.created)

@@ -16,6 +16,7 @@ from sluis.flows import runlog
 from sluis.flows.booking import SETTLE, Booker
 from sluis.flows.context import Loaded, RunRequest, Shredded
 from sluis.flows.extract import refuse
+from sluis.flows.patience import Patience
 from sluis.flows.report import close_run
 from sluis.flows.transform import run_facts
 from sluis.flows.wiring import Session, open_session
@@ -31,14 +32,16 @@ TURN = timedelta(minutes=10)
 _ENDS_QUARANTINE = {Result.BOOKED, Result.ADOPTED, Result.ALREADY_BOOKED, Result.SKIPPED}
 
 
-def load(request: RunRequest, *, settle: timedelta = SETTLE) -> Loaded:
+def load(request: RunRequest, *, settle: timedelta = SETTLE, patience: Patience | None = None) -> Loaded:
     """Book what was prepared and close the run with its proof.
 
-    ``settle`` is how old an unanswered create must be before its absence in the books allows another.
+    ``settle`` is how old an unanswered create must be before its absence in the books allows another, ``patience`` how
+    long a spent quota is waited for before the rest is deferred (default: five hours from now).
     Raises ``RetryLater`` when documents wait for an answer of the package (the next try goes on from there) or for a
     quota where no later run would read them,
     ``Reconnect``, ``NotConfigured``, ``ProofFailed`` and ``TransitLost``.
     """
+    patience = patience or Patience()
     with open_session(request.merchant, request.integration, role="task") as session:
         runlog.started("load", request, session.integration)
         if session.integration.state in (IntegrationState.PREVIEW, IntegrationState.ENDED):
@@ -46,7 +49,7 @@ def load(request: RunRequest, *, settle: timedelta = SETTLE) -> Loaded:
         batch_id = Transit.batch_id(request.dag_id, request.run_id)
         try:
             with session.connect() as own, administration_lock(own, session.integration.administration_key, TURN):
-                return _load(session, request, batch_id, settle)
+                return _load(session, request, batch_id, settle, patience)
         except Reconnect as error:
             refuse(session, error)
             raise
@@ -61,14 +64,15 @@ def shred(request: RunRequest) -> Shredded:
         return Shredded(batch_id=batch_id, chunks=chunks)
 
 
-def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelta) -> Loaded:
+def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelta, patience: Patience) -> Loaded:
     facts = run_facts(session, batch_id)
     booker = Booker(
         session,
         request.run_id,
         reported_before=session.reports.exists(request.run_id),
-        matched_debtors=_matched(session, batch_id),
+        matched_debtors=_matched(session, batch_id, patience),
         settle=settle,
+        patience=patience,
     )
     run = _Run(session, offered=frozenset(session.quarantine.offered_order_ids()))
     for _, decisions in session.transit.read(batch_id, "transformed"):
@@ -148,7 +152,7 @@ class _Run:
             self.session.quarantine.close(outcome.kind, key, outcome.result.value)
 
 
-def _matched(session: Session, batch_id: str) -> dict[str, str]:
+def _matched(session: Session, batch_id: str, patience: Patience) -> dict[str, str]:
     """Match the batch's unknown customers with contacts that stood in the books before go-live, once per run.
 
     What is held in memory is a key and a buyer per *new* customer; nothing is kept of contacts that match nobody.
@@ -158,7 +162,8 @@ def _matched(session: Session, batch_id: str) -> dict[str, str]:
     unknown: dict[str, Buyer] = {}
     for _, decisions in session.transit.read(batch_id, "transformed"):
         unknown.update(_unlinked(session, [d.invoice for d in decisions if isinstance(d, Prepared)]))
-    return session.package.match_debtors(list(unknown.items())) if unknown else {}
+    buyers = list(unknown.items())
+    return patience.call(lambda: session.package.match_debtors(buyers)) if buyers else {}
 
 
 def _unlinked(session: Session, invoices: Sequence[Invoice]) -> dict[str, Buyer]:
