@@ -1,22 +1,28 @@
 """The XCom backend that refuses data: only what cannot be an order passes between tasks.
 
 XComs stand readable in Airflow's database and in its UI, whatever the masker hides in a log. What may pass: whole
-numbers (counts and cents), booleans, ``None``, dates and moments, opaque ids, and small dicts and lists of those under
-names that are code. No free text, no decimals, no floats.
+numbers (counts and cents), booleans, ``None``, dates and moments, opaque ids, and small dicts and lists of those. A
+dict has the names of the fields that tasks tell of a run (``flows.context``) or, for an amount, of currencies: a name
+that nobody declared may be a person's. No free text, no decimals, no floats.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from airflow.sdk.bases.skipmixin import XCOM_SKIPMIXIN_KEY
 from airflow.sdk.bases.xcom import BaseXCom
 
+from sluis.airflow_support.run import SUMMARY
 from sluis.errors import Defect
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+#: What a task of ours may push under; ``return_value`` is Airflow's name for what a task returns.
+_KEYS = {SUMMARY, "return_value", XCOM_SKIPMIXIN_KEY}
+#: Fields whose value is an amount per currency.
+_PER_CURRENCY = {"cents"}
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _TASK_ID = re.compile(r"[a-z][a-z0-9_.]{0,99}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -40,10 +46,9 @@ class RefusingXCom(BaseXCom):
         map_index: int | None = None,
     ) -> str:
         """Serialise what may pass; raises ``Defect("xcom_refused")``, naming key and type and never the value."""
-        name = key if key is not None and _NAME.fullmatch(key) else None
-        if name is None:
-            raise Defect("the key of an XCom is a name of code: letters, digits, _", code="xcom_refused")
-        passed = _skipped(value) if name == XCOM_SKIPMIXIN_KEY else _Gate(name).passed(value, 0)
+        if key not in _KEYS:
+            raise Defect(f"the key of an XCom is one of: {', '.join(sorted(_KEYS))}", code="xcom_refused")
+        passed = _skipped(value) if key == XCOM_SKIPMIXIN_KEY else _Gate(key).passed(value, 0)
         return BaseXCom.serialize_value(
             passed, key=key, task_id=task_id, dag_id=dag_id, run_id=run_id, map_index=map_index
         )
@@ -62,6 +67,15 @@ def _is_task_id(entry: Any) -> bool:
     return type(entry) is str and _TASK_ID.fullmatch(entry) is not None
 
 
+@cache
+def _fields() -> frozenset[str]:
+    """Return the names of all fields that a task may tell of a run."""
+    from sluis.flows import context
+
+    told = (context.Extracted, context.Transformed, context.Loaded, context.Shredded)
+    return frozenset(name for model in told for name in model.model_fields)
+
+
 class _Gate:
     """One value on its way through; counts what it holds, so that a list of rows cannot pass as a list of ids."""
 
@@ -71,14 +85,28 @@ class _Gate:
 
     def passed(self, value: Any, depth: int) -> Any:
         """Return the value as it is stored; types are compared exactly, as a subclass may hold more than it shows."""
-        self._seen += 1
-        if self._seen > _MOST or depth > _DEEPEST:
-            raise self._refused("something too large for counts")
+        self._count(depth)
         if type(value) is dict:
-            return {self._name(name): self.passed(inner, depth + 1) for name, inner in value.items()}
+            return {self._name(name): self._inside(name, inner, depth) for name, inner in value.items()}
         if type(value) in (list, tuple):
             return [self.passed(inner, depth + 1) for inner in value]
         return self._single(value)
+
+    def _inside(self, name: str, value: Any, depth: int) -> Any:
+        if name in _PER_CURRENCY and type(value) is dict:
+            if not all(type(currency) is str and _CURRENCY.fullmatch(currency) for currency in value):
+                raise self._refused("amounts under something that is not a currency")
+            return {currency: self._counted(amount) for currency, amount in value.items()}
+        return self.passed(value, depth + 1)
+
+    def _counted(self, value: Any) -> Any:
+        self._count(0)
+        return self._single(value)
+
+    def _count(self, depth: int) -> None:
+        self._seen += 1
+        if self._seen > _MOST or depth > _DEEPEST:
+            raise self._refused("something too large for counts")
 
     def _single(self, value: Any) -> Any:
         if value is None or isinstance(value, bool) or (type(value) is int and abs(value) < _LARGEST):
@@ -97,9 +125,9 @@ class _Gate:
         return value.isoformat()
 
     def _name(self, name: Any) -> str:
-        if type(name) is str and (_NAME.fullmatch(name) or _CURRENCY.fullmatch(name)):
+        if type(name) is str and name in _fields():
             return name
-        raise self._refused(f"a dict with a key ({type(name).__name__}) that is not a name of code or a currency")
+        raise self._refused(f"a dict with a key ({type(name).__name__}) that is no field of what tasks tell of a run")
 
     def _refused(self, what: str) -> Defect:
         return Defect(
