@@ -70,7 +70,8 @@ def test_wrong_settings_name_every_field(database: Database, tmp_path: Path) -> 
     merchant = new_merchant()
     wrong = {"package": {"administration_id": "123"}, "currency": "euro", "interval_minutes": 1, "colour": "red"}
     one_line(add(merchant, tmp_path, wrong), "settings_wrong",
-             "settings.currency", "settings.interval_minutes", "settings.colour")  # fmt: skip
+             "settings.currency", "settings.interval_minutes",
+             "settings: unknown field(s); known: start_date, timezone,")  # fmt: skip
     one_line(add(merchant, tmp_path, {"package": {"administration_id": "twelve"}}), "settings_wrong",
              "settings.package.administration_id")  # fmt: skip
     one_line(add(merchant, tmp_path, {}), "settings_wrong", "administration_id")
@@ -83,7 +84,9 @@ def test_wrong_credentials_leave_nothing_behind(database: Database, tmp_path: Pa
     one_line(add(merchant, tmp_path, SETTINGS, {"shop": {"consumer_secret": SECRET}, "package": {"token": "t"}}),
              "credentials_wrong", "credentials.shop.consumer_key")  # fmt: skip
     one_line(add(merchant, tmp_path, SETTINGS, {"shop": CREDENTIALS["shop"]}), "credentials_wrong", "package.token")
-    one_line(add(merchant, tmp_path, SETTINGS, {**CREDENTIALS, "shopp": {}}), "not_configured", "shopp")
+    one_line(add(merchant, tmp_path, SETTINGS, {**CREDENTIALS, SECRET: {}, 7: {}}), "not_configured", "no other")
+    one_line(add(merchant, tmp_path, SETTINGS, {**CREDENTIALS, "package": {"token": "t", SECRET: "x"}}),
+             "credentials_wrong", "credentials.package: unknown field(s); known: token")  # fmt: skip
     one_line(add(merchant, tmp_path, SETTINGS, {**CREDENTIALS, "package": {"token": 12}}), "not_configured", "quotes")
     assert ok_json("integration", "list") == []
 

@@ -39,9 +39,25 @@ def read_credentials(source: str | None, fields: Fields) -> dict[Side, dict[str,
         return {side: {name: _ask(side, help_) for name, help_ in fields[side]} for side in fields}
     text = sys.stdin.read() if source == "-" else _text(Path(source))
     given = _mapping(text, "standard input" if source == "-" else source)
-    if unknown := sorted(set(given) - set(SIDES)):
-        raise NotConfigured(f"credentials have the parts shop and package, not: {', '.join(map(str, unknown))}")
+    if set(given) - set(SIDES):
+        # Not named: a token may stand where a name belongs.
+        raise NotConfigured("credentials have the parts shop and package, and no other")
     return {side: _texts(given[side], side) for side in SIDES if side in given}
+
+
+def read_line(given: str | None, what: str) -> str:
+    """Return a text that need not stand in the command: asked for when it is left out, ``-`` for standard input.
+
+    Raises ``NotConfigured`` where there is nobody to ask.
+    """
+    if given == "-":
+        return sys.stdin.readline().strip()
+    if given is None:
+        if not sys.stdin.isatty():
+            raise NotConfigured(f"give the {what}, or - and the same on standard input", code=f"{what}_missing")
+        answer: str = typer.prompt(what)
+        return answer
+    return given
 
 
 def _ask(side: str, what: str) -> str:

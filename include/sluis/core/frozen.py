@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 
 class Frozen(BaseModel):
     """A model that cannot be changed and whose validation errors never show the value that was refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+
+def wrong_fields(model: type[BaseModel], error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Yield (place, what is wrong) for each fault that ``error`` found in the input of ``model``.
+
+    A place holds names of the model's own fields only (empty: the whole input). A key that is none of them is not
+    repeated: whoever writes a token where its name belongs must not find it in a log.
+    """
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        steps, inside = _known(model, fault["loc"])
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            message = f"unknown field(s); known: {', '.join(inside.model_fields)}" if inside else "unknown field(s)"
+        yield ".".join(steps), message
+
+
+def _known(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str], type[BaseModel] | None]:
+    """Return the beginning of a place that our models name, and the model in which it ends."""
+    steps: list[str] = []
+    inside: type[BaseModel] | None = model
+    for step in loc:
+        if isinstance(step, int):
+            steps.append(str(step))
+        elif inside is not None and step in inside.model_fields:
+            annotation = inside.model_fields[step].annotation
+            inside = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+            steps.append(step)
+        else:
+            break
+    return steps, inside
 
 
 def _utc(value: datetime) -> datetime:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn
 from pydantic import Field, ValidationError
 
 from sluis import accounting, shops
-from sluis.core.frozen import Frozen, Moment
+from sluis.core.frozen import Frozen, Moment, wrong_fields
 from sluis.core.settings import IntegrationSettings
 from sluis.errors import Defect, NotConfigured
 from sluis.flows.check import check
@@ -241,7 +241,7 @@ def _validated(model: type[Any], values: dict[str, Any], what: str) -> Any:
         return model.model_validate(values)
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join([what, *map(str, e['loc'])])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+            f"{f'{what}.{place}' if place else what}: {told}" for place, told in wrong_fields(model, error)
         )
     raise NotConfigured(wrong, code="settings_wrong" if what.startswith("settings") else "credentials_wrong")
 

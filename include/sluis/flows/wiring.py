@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from pydantic import ValidationError
 
 from sluis import accounting, shops
-from sluis.core.frozen import Frozen
+from sluis.core.frozen import Frozen, wrong_fields
 from sluis.errors import NotConfigured, Reconnect
 from sluis.ports import AccountingConnector, Connectable, ShopConnector
 from sluis.privacy.keyring import Keyring
@@ -121,7 +121,7 @@ def _validated(model: type[Frozen], values: dict[str, Any], what: str) -> Frozen
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        fields = ", ".join(sorted({".".join(map(str, e["loc"])) or "(all)" for e in error.errors()}))
+        fields = ", ".join(sorted({place or told for place, told in wrong_fields(model, error)}))
         message = f"the {what} are wrong in: {fields}; see `sluis integration check`"
         if what.startswith("credentials"):
             raise Reconnect(message, code="credential_incomplete") from None

@@ -99,7 +99,7 @@ class WooCommerceSettings(Frozen):
 
     allow_plain_http: bool = Field(
         default=False,
-        description="true: read a shop on the internet over http:// too; anyone on the way can then read its customers' names",
+        description="true: read a shop on the internet over http:// too; anyone on the way can read its orders",
     )
     url: Annotated[str, AfterValidator(_address)] = Field(description="address of the shop's front page, with https://")
     vat_number_keys: tuple[str, ...] = Field(

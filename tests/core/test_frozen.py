@@ -1,0 +1,46 @@
+"""What a model says of wrong input: its own names, and nothing that stood in the input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sluis.core.frozen import Frozen, wrong_fields
+from sluis.core.settings import IntegrationSettings
+
+
+class Token(Frozen):
+    """A credentials model."""
+
+    token: str
+
+
+def faults(model: type[Frozen], values: Any) -> list[tuple[str, str]]:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(values)
+    return list(wrong_fields(model, caught.value))
+
+
+def test_a_key_that_is_no_field_is_not_repeated() -> None:
+    assert faults(Token, {"ck_CANARY": "x", "token": "t"}) == [("", "unknown field(s); known: token")]
+    nested = {"start_date": "2026-01-01", "mapping": {"CANARY": 1, "revenue": {"CANARY": "8"}}}
+    places = dict(faults(IntegrationSettings, nested))
+    assert set(places) == {"mapping", "mapping.revenue"}
+    assert places["mapping"] == "unknown field(s); known: tax_rates, revenue, rounding"
+    assert "CANARY" not in str(places)
+
+
+def test_the_fields_of_the_model_are_named() -> None:
+    wrong = {
+        "start_date": "CANARY",
+        "filter_countries": ["NL", "CANARY"],
+        "timezone": "CANARY",
+        "require_paid": {"CANARY": 9},
+    }
+    found = dict(faults(IntegrationSettings, wrong))
+    assert set(found) == {"start_date", "filter_countries.1", "timezone", "require_paid"}
+    assert found["timezone"] == "not a time zone of the IANA database, e.g. Europe/Amsterdam"
+    assert "CANARY" not in str(found)
+    assert faults(Token, "CANARY")[0][0] == ""
