@@ -45,21 +45,6 @@ def read_credentials(source: str | None, fields: Fields) -> dict[Side, dict[str,
     return {side: _texts(given[side], side) for side in SIDES if side in given}
 
 
-def read_line(given: str | None, what: str) -> str:
-    """Return a text that need not stand in the command: asked for when it is left out, ``-`` for standard input.
-
-    Raises ``NotConfigured`` where there is nobody to ask.
-    """
-    if given == "-":
-        return sys.stdin.readline().strip()
-    if given is None:
-        if not sys.stdin.isatty():
-            raise NotConfigured(f"give the {what}, or - and the same on standard input", code=f"{what}_missing")
-        answer: str = typer.prompt(what)
-        return answer
-    return given
-
-
 def _ask(side: str, what: str) -> str:
     answer: str = typer.prompt(f"{side}: {what}", hide_input=True)
     return answer

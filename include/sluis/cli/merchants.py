@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import Annotated
 
@@ -15,22 +16,29 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Merchants: 
 
 @app.command("add")
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="his name: shown by `merchant list` only")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="his name: shown by `merchant list` only", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> None:
     """Add a merchant; shows the code that stands for him elsewhere.
 
+    A name may be a person's, and an argument stands in the process list and in the shell's history. Leave it out
+    and it is asked for; - reads it from standard input.
+
     \b
     Example:
+      sluis merchant add
+      sluis merchant add -
       sluis merchant add "Voorbeeld B.V."
     """
     from sluis.flows import merchants as flow
     from sluis.privacy.keyring import Keyring
     from sluis.store.database import owner_connection
 
-    keyring = Keyring.from_environment()
+    keyring, chosen = Keyring.from_environment(), _name(name)
     with owner_connection() as conn:
-        added = flow.add(conn, keyring, name)
+        added = flow.add(conn, keyring, chosen)
     if json:
         emit_json({"merchant": added.code})
     else:
@@ -92,3 +100,19 @@ def end(
     say(f"deleted now: {ended.credentials_deleted} credential(s), {ended.chunks_deleted} chunk(s) left in transit")
     say(f"to be deleted before {moment(ended.everything_deleted_by)} UTC (30 days): everything else held for him")
     say("(this version does not delete that by itself yet: keep the date)")
+
+
+def _name(given: str | None) -> str:
+    """Return the name: as given, from standard input (``-``), or asked for where somebody can be."""
+    from sluis.errors import NotConfigured
+
+    if given == "-":
+        return sys.stdin.readline().strip()
+    if given is None and not _is_terminal():
+        raise NotConfigured("give the name as - and write it to standard input", code="name_missing")
+    asked: str = typer.prompt("name") if given is None else given
+    return asked
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
