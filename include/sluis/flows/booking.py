@@ -31,6 +31,8 @@ log = logging.getLogger("sluis.booking")
 SETTLE = timedelta(seconds=60)
 #: After so many answers in a row that the package is away, the rest of the batch waits for another try.
 PATIENCE = 3
+#: How the run ids of ``flows.adopt`` begin; Airflow's begin with the type of the run.
+ADOPT_RUN = "adopt__"
 #: Skipped for a cause that lies in time and not in the order: it says nothing about what stands in the books.
 _OF_THE_PAST = {reasons.BEFORE_START, reasons.TOO_OLD}
 
@@ -43,12 +45,12 @@ class Booker:
 
     session: Session
     run_id: str
-    reported_before: bool  #: the run already has a report: what it booked counts as booked before
     matched_debtors: Mapping[str, str] = field(default_factory=dict)  #: contacts of before go-live, by customer key
     settle: timedelta = SETTLE
     patience: Patience = field(default_factory=Patience)
     sleep: Callable[[float], None] = time.sleep
     _rows: dict[Key, Booking] = field(default_factory=dict)
+    _reported: dict[str, bool] = field(default_factory=dict)  # whether a run has a report, asked once
     _debtors: dict[str, str] = field(default_factory=dict)
     _waited: dict[Key, bool] = field(default_factory=dict)  # has (had) a row in quarantine; whether it is offered
     _booked_keys: set[str] = field(default_factory=set)
@@ -154,10 +156,22 @@ class Booker:
             return outcome(
                 invoice, Result.QUARANTINED, reason=reasons.CHANGED_AFTER_BOOKING, external_id=existing.external_id
             )
-        if existing.run_id == self.run_id and not self.reported_before:  # an earlier try of this very run
-            result = Result.ADOPTED if existing.adopted else Result.BOOKED
-            return outcome(invoice, result, external_id=existing.external_id)
-        return outcome(invoice, Result.ALREADY_BOOKED, external_id=existing.external_id)
+        if self._was_reported(existing.run_id):
+            return outcome(invoice, Result.ALREADY_BOOKED, external_id=existing.external_id)
+        if existing.run_id != self.run_id:
+            key = (existing.kind, existing.document_key)
+            self._rows[key] = self.session.bookings.take_over(*key, existing.revision, self.run_id)
+        result = Result.ADOPTED if existing.adopted else Result.BOOKED
+        return outcome(invoice, result, external_id=existing.external_id)
+
+    def _was_reported(self, run_id: str) -> bool:
+        """Whether what this run booked stands in a report, or was linked by ``sluis adopt``, which tells it itself.
+
+        What an earlier try of this run, or a run that failed for good, has booked is told by the first report after it.
+        """
+        if run_id not in self._reported:
+            self._reported[run_id] = run_id.startswith(ADOPT_RUN) or self.session.reports.exists(run_id)
+        return self._reported[run_id]
 
     # ------------------------------------------------------------------------------------------------- the protocol
 

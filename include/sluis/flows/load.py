@@ -69,7 +69,6 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
     booker = Booker(
         session,
         request.run_id,
-        reported_before=session.reports.exists(request.run_id),
         matched_debtors=_matched(session, batch_id, patience),
         settle=settle,
         patience=patience,

@@ -171,6 +171,18 @@ class Bookings:
             return current
         raise self._illegal("booked", current)
 
+    def take_over(self, kind: DocumentKind, document_key: bytes, revision: int, run_id: str) -> Booking:
+        """Let another run account for a booked document: the run that booked it failed before its report."""
+        values = self._values(kind, document_key, revision) | {"run_id": run_id}
+        changed = row(
+            self._conn,
+            "update sluis.booking as b set run_id = %(run_id)s" + _HERE + " and b.state = 'booked'" + _RETURNING,
+            values,
+        )
+        if changed is None:
+            raise self._illegal("taken over", self._current(values))
+        return _booking(changed)
+
     def release(self, kind: DocumentKind, document_key: bytes, revision: int) -> None:
         """Take a claim (or a quarantined row) back: certainly nothing of it stands in the books.
 
