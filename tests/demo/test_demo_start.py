@@ -15,7 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sluis.local.held import held
 from sluis.local.processes import free_port
+from sluis.store.server import LocalServer
 
 
 @pytest.fixture
@@ -45,7 +47,9 @@ def refused(home: Path, *arguments: str) -> str:
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert left_behind(home) == []
-    return done.stderr.strip().splitlines()[-1]
+    lines = done.stderr.strip().splitlines()
+    assert len([line for line in lines if line.startswith("demo: ")]) == 1
+    return lines[-1]
 
 
 def test_a_port_in_use_is_one_line_before_anything_starts(home: Path) -> None:
@@ -54,6 +58,46 @@ def test_a_port_in_use_is_one_line_before_anything_starts(home: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         assert "port_in_use" in refused(home, "--once", "--port", port)
+
+
+@pytest.mark.parametrize("number", ["99999999", "0", "-1"])
+def test_what_is_no_port_is_one_line(home: Path, number: str) -> None:
+    assert f"{number} is no port" in refused(home, "--once", f"--port={number}")
+    assert not home.exists()
+
+
+def test_a_second_demo_in_the_same_home_is_refused_and_the_first_unharmed(home: Path) -> None:
+    home.mkdir(mode=0o700)
+    (home / "logs").mkdir()
+    with held(home, "a test"):
+        assert "already_running" in refused(home, "--once", "--port", str(free_port()))
+        assert clean(home).returncode == 2
+        assert (home / "logs").is_dir()
+
+
+def clean(home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sluis.demo.clean", "--home", str(home)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_clean_removes_the_database_too_but_never_one_that_answers(home: Path) -> None:
+    home.mkdir(mode=0o700)  # root's stand-in account cannot enter: then the data stands elsewhere
+    server = LocalServer(home / "postgres", settings={"fsync": "off"})
+    server.start()
+    try:
+        refusal = clean(home)
+        assert refusal.returncode == 2
+        assert "server_runs" in refusal.stderr
+        assert server.alive()
+    finally:
+        server.stop()
+    assert server.data.is_dir()
+    assert clean(home).returncode == 0
+    assert not home.exists()
+    assert not server.home.exists()
+    assert clean(home).returncode == 0, "nothing left to remove is no error"
 
 
 def test_a_file_that_is_not_there_or_lacks_a_column_is_one_line(home: Path, tmp_path: Path) -> None:
@@ -74,6 +118,12 @@ def test_it_ends_with_all_it_started_in_the_middle_of_starting(home: Path, how: 
     for line in child.stdout:
         if "live" in line:  # the sandbox and PostgreSQL run, Airflow is about to
             break
+    second = subprocess.run(
+        command(home, "--once", "--port", str(free_port())), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert second.returncode == 2
+    assert second.stderr.startswith("demo: [already_running]")
+    assert child.poll() is None
     child.send_signal(how)
     rest, _ = child.communicate(timeout=120)
     assert child.returncode == 0, rest

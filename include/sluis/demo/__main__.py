@@ -17,6 +17,8 @@ from sluis.demo import stage, watch
 from sluis.demo.cast import cast
 from sluis.demo.table import show
 from sluis.errors import SluisError
+from sluis.local.held import held
+from sluis.local.ports import need_port, valid_port
 from sluis.local.stack import LocalAirflow, Progress
 
 
@@ -44,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _play(options: argparse.Namespace, stack: ExitStack, console: Console, progress: Progress) -> int:
-    stage.need_port(options.port)
+    valid_port(options.port)
+    stack.enter_context(held(options.home.resolve(), "a demo"))  # until all of it has ended
+    need_port(options.port)
     home = stage.fresh_home(options.home)
     parts = cast(options.orders)
     sandbox = stage.Sandbox(home, parts, progress)

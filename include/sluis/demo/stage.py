@@ -17,13 +17,13 @@ from typing import Any
 import yaml
 
 from sluis.demo.cast import Part, sandbox
-from sluis.errors import Defect, NotConfigured
+from sluis.errors import Defect
 from sluis.flows import integrations
 from sluis.flows.check import check_and_apply
 from sluis.flows.wiring import open_session
 from sluis.http.session import VendorSession
 from sluis.local.airflow_env import child_environment
-from sluis.local.processes import Child, free_port, is_free, stop
+from sluis.local.processes import Child, free_port, stop
 from sluis.local.stack import LocalAirflow, Progress
 from sluis.privacy.keyring import KEYS_FILE, Keyring
 from sluis.store.database import OWNER_URL, TASK_URL, owner_connection
@@ -177,19 +177,11 @@ def airflow(home: Path, server: LocalServer, port: int, progress: Progress) -> L
 
 
 def fresh_home(home: Path) -> Path:
-    """Return an empty, private home; a demonstration that still runs there is an error, not a ruin."""
+    """Return the home, which the caller holds, without the last demonstration's logs and Airflow."""
     home = home.resolve()
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in ("airflow", "logs"):
         shutil.rmtree(home / left, ignore_errors=True)
     return home
-
-
-def need_port(port: int) -> None:
-    """Raise ``NotConfigured`` when the UI's port is taken, before anything is started."""
-    if not is_free(port):
-        raise NotConfigured(f"port {port} is in use: end what listens there or choose another: make demo PORT=8081",
-                            code="port_in_use")  # fmt: skip
 
 
 def _write_private(path: Path, text: str) -> None:
