@@ -1,0 +1,60 @@
+"""``make postgres``: a PostgreSQL 18 under ``.sluis`` for a store and for Airflow, where there is none yet.
+
+It keeps what it holds, and goes on after the command has ended; ``make postgres STOP=1`` stops it. Who reaches its
+socket is trusted: for one person's machine, not for a production.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sluis.errors import SluisError
+from sluis.store.database import OWNER_URL, TASK_URL
+from sluis.store.migrate import TASK_ROLE
+from sluis.store.server import LocalServer
+
+_STORE, _AIRFLOW = ("sluis", "sluis_owner"), ("airflow", "airflow")
+
+
+@contextmanager
+def running(home: Path, progress: Callable[[str], None]) -> Iterator[str]:
+    """Give the address of Airflow's database there; a server that did not run before is stopped afterwards."""
+    server = LocalServer(home / "postgres")
+    ran = server.alive()
+    progress(f"PostgreSQL 18 of {home}: {'runs' if ran else 'starting'}")
+    server.start()
+    try:
+        server.provide(*_AIRFLOW)
+        yield server.dsn(*_AIRFLOW)
+    finally:
+        if not ran:
+            server.stop()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Start it and print how it is reached, or stop it. Status 2: it does not start or stop, with one line."""
+    parser = argparse.ArgumentParser(prog="make postgres", description=__doc__)
+    parser.add_argument("--home", type=Path, default=Path(".sluis"), help="where it is kept (default .sluis)")
+    parser.add_argument("--stop", action="store_true", help="stop it; what it holds stays")
+    options = parser.parse_args(arguments)
+    try:
+        server = LocalServer(options.home.resolve() / "postgres")
+        if options.stop:
+            server.stop()
+            return 0
+        server.start()
+        server.provide(*_STORE)
+    except SluisError as error:
+        sys.stderr.write(f"postgres: {error}\n")
+        return 2
+    sys.stdout.write(f"export {OWNER_URL}='{server.dsn(*_STORE)}'\n")
+    sys.stdout.write(f"export {TASK_URL}='{server.dsn(_STORE[0], TASK_ROLE)}'\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

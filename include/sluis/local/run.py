@@ -1,0 +1,109 @@
+"""``make airflow``: Airflow on this machine for a store that is there already. Up until Ctrl-C; it drops nothing.
+
+The store is named by ``SLUIS_TASK_DATABASE_URL`` and ``SLUIS_KEYS`` (or ``SLUIS_KEYS_FILE``); Airflow's own database by
+``AIRFLOW_DATABASE_URL``, or it is the PostgreSQL under the home (``make postgres``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+from sluis.errors import Defect, NotConfigured, RetryLater, SluisError
+from sluis.local import postgres
+from sluis.local.held import held
+from sluis.local.ports import need_port, valid_port
+from sluis.local.stack import LocalAirflow
+from sluis.privacy.keyring import KEYS, KEYS_FILE, Keyring
+from sluis.store.database import TASK_URL, registry_connection, rows
+
+AIRFLOW_URL = "AIRFLOW_DATABASE_URL"
+DEFAULT_HOME = Path(".sluis")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until a signal comes. Status 0: ended by one; 2: it could not start, or something in it ended."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
+    try:
+        with ExitStack() as stack:
+            _run(options.home.resolve(), options.port, stack)
+    except SluisError as error:
+        sys.stderr.write(f"airflow: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        _say("ended; nothing is left running, nothing was dropped")
+    return 0
+
+
+def _run(home: Path, number: int, stack: ExitStack) -> NoReturn:
+    valid_port(number)
+    need_port(number)
+    store = store_variables(os.environ)
+    _say(f"store: answers, {_active()} integration(s) that are not ended have a DAG")
+    stack.enter_context(held(home, "an Airflow"))
+    dsn = os.environ.get(AIRFLOW_URL, "").strip() or stack.enter_context(postgres.running(home, _say))
+    airflow = stack.enter_context(LocalAirflow(home / "airflow", dsn, port=number, store=store, progress=_say))
+    name, password = airflow.login
+    _say(f"Airflow's UI: {airflow.url}   login {name}   password {password}")
+    _say(f"logs of the processes: {airflow.logs}; Ctrl-C ends everything")
+    while True:
+        airflow.check()
+        time.sleep(2)
+
+
+def store_variables(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what tasks need to reach the store; raises ``NotConfigured`` naming what is missing."""
+    Keyring.from_environment()
+    if not env.get(TASK_URL, "").strip():
+        raise NotConfigured(f"{TASK_URL} is not set: how tasks reach the store, as the role sluis_task")
+    store = {name: env[name] for name in (TASK_URL, KEYS, KEYS_FILE) if env.get(name, "").strip()}
+    if KEYS_FILE in store:
+        store[KEYS_FILE] = str(Path(store[KEYS_FILE]).resolve())  # tasks have another working directory
+    return store
+
+
+def _active() -> int:
+    try:
+        with registry_connection() as conn:
+            return len(rows(conn, "select * from sluis.active_integrations()"))
+    except RetryLater:
+        raise NotConfigured(
+            f"{TASK_URL} gets no answer: is PostgreSQL running, did `sluis migrate` make the role sluis_task, and is"
+            " its password the one that stands there?",
+            code="store_away",
+        ) from None
+    except Defect as error:
+        if error.code != "store_refused":
+            raise
+        raise NotConfigured(
+            "the store has no schema of this version: run `sluis migrate`", code="not_migrated"
+        ) from None
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _terminated(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make airflow", description=__doc__)
+    parser.add_argument("--port", type=int, default=8080, help="port of Airflow's UI on 127.0.0.1 (default 8080)")
+    parser.add_argument("--home", type=Path, default=DEFAULT_HOME, help="where logs and secrets are kept (.sluis)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
