@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
+
+import pytest
 
 from sluis.core.invoice import Prepared
 from sluis.core.invoicing import prepare
 from sluis.core.order import Order
 from sluis.flows import integrations
+from sluis.flows.adopt import adopt
 from sluis.flows.period import days
 from sluis.flows.wiring import open_session
 from tests.flows.world import World, hour
@@ -40,6 +44,25 @@ def book_by_hand(world: World, more: Decimal = Decimal(0)) -> None:
                     made = session.package.book(decision.invoice, debtor.id)
                     row = world.books.invoices[made.external_id]
                     row["total_price_incl_tax"] = str(Decimal(row["total_price_incl_tax"]) + more)
+
+
+def book_a_cent_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the package compute another total than was sent, for one run."""
+    create = world.books.create_invoice
+
+    def a_cent_more(given: dict[str, Any]) -> dict[str, Any]:
+        invoice = create(given)
+        invoice["total_price_incl_tax"] = str(Decimal(invoice["total_price_incl_tax"]) + Decimal("0.01"))
+        return invoice
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.books, "create_invoice", a_cent_more)
+        world.run(world.scheduled(1))
+
+
+def delete_everything(world: World) -> None:
+    for invoice in list(world.books.invoices):
+        world.books.delete_invoice(invoice)
 
 
 def test_an_order_booked_by_hand_while_it_waited_is_adopted_and_not_booked_again(world: World) -> None:
@@ -78,3 +101,55 @@ def test_only_what_waited_is_looked_up_and_by_one_call(world: World) -> None:
     assert done.booked == 6
     assert world.calls("GET", "/external_sales_invoices") == 1
     world.prove()
+
+
+def test_a_document_that_was_deleted_as_advised_is_created_again_once_it_is_offered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = world.order(hour(0))
+    book_a_cent_more(world, monkeypatch)
+    assert world.waiting() == {order: "total_differs"}
+    delete_everything(world)
+    world.run(world.backfill(0, 1))
+    assert world.booked() == []  # nobody offered it
+    assert world.waiting() == {order: "total_differs"}
+    world.offer(order)
+    done = world.run(world.scheduled(2))
+    assert done is not None
+    assert done.booked == 1
+    assert world.waiting() == {}
+    world.prove()
+
+
+def test_a_document_that_only_got_another_reference_by_hand_is_not_created_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = world.order(hour(0))
+    book_a_cent_more(world, monkeypatch)
+    next(iter(world.books.invoices.values()))["reference"] = "mine"
+    world.offer(order)
+    world.run(world.scheduled(2))
+    assert world.waiting() == {order: "total_differs"}
+    assert len(world.books.invoices) == 1
+
+
+def test_a_credit_note_is_called_after_its_invoice_although_the_prefix_changed_since(world: World) -> None:
+    order = world.order(hour(0), quantity=2)
+    world.run(world.scheduled(1))
+    change_settings(world, reference_prefix="W-")
+    world.refund(order, hour(1.1))
+    done = world.run(world.scheduled(2))
+    assert done is not None
+    assert (done.booked, done.already_booked) == (1, 1)
+    world.prove()  # <number> and <number>-C1
+
+
+def test_what_adopt_has_linked_is_no_booking_of_the_next_run(world: World) -> None:
+    to_belgium(world, 0)
+    book_by_hand(world)
+    change_settings(world, eu_consumers="home_vat")
+    with open_session(world.merchant, world.code) as session:
+        adopt(session, hour(-48).date(), hour(72).date())
+    done = world.run(world.scheduled(1))
+    assert done is not None
+    assert (done.already_booked, done.adopted, done.booked) == (1, 0, 0)

@@ -123,6 +123,18 @@ def outcome(
     )
 
 
+def called_after(credit_note: Invoice, invoice_number: str) -> Invoice:
+    """Return the credit note as one of the invoice that stands in the books under ``invoice_number``.
+
+    The number of a booked invoice never changes, while the reference prefix of the settings may.
+    """
+    computed = credit_note.preceding_invoice
+    if computed is None or computed == invoice_number:
+        return credit_note
+    number = invoice_number + credit_note.invoice_number.removeprefix(computed)
+    return credit_note.model_copy(update={"invoice_number": number, "preceding_invoice": invoice_number})
+
+
 # --------------------------------------------------------------------------------------------------------- refunds
 
 

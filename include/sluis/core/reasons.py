@@ -91,7 +91,8 @@ CHANGED_AFTER_BOOKING = _quarantined(
     "The shop changed the order after it was booked; correct the books with a credit note and a new invoice.",
 )
 TOTAL_DIFFERS = _quarantined(
-    "total_differs", "The package holds another total than was sent; compare the document in the books with the shop."
+    "total_differs",
+    "The books hold this document with another total than the shop; correct it there or delete it, and offer it again.",
 )
 BOOKED_TWICE = _quarantined(
     "booked_twice", "The books hold this document more than once; delete all but one there, and offer it again."

@@ -17,7 +17,7 @@ from typing import Any
 
 from sluis.core import reasons
 from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Invoice, Prepared, Result
-from sluis.core.invoicing import outcome
+from sluis.core.invoicing import called_after, outcome
 from sluis.core.money import cents, from_cents
 from sluis.errors import OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
 from sluis.flows.patience import Patience
@@ -31,6 +31,8 @@ log = logging.getLogger("sluis.booking")
 SETTLE = timedelta(seconds=60)
 #: After so many answers in a row that the package is away, the rest of the batch waits for another try.
 PATIENCE = 3
+#: How far a person may have moved the date of a document that we booked.
+NEAR = timedelta(days=31)
 #: How the run ids of ``flows.adopt`` begin; Airflow's begin with the type of the run.
 ADOPT_RUN = "adopt__"
 #: Skipped for a cause that lies in time and not in the order: it says nothing about what stands in the books.
@@ -59,12 +61,7 @@ class Booker:
     _away: int = 0
     _stopped: str | None = None
 
-    @property
-    def must_retry(self) -> bool:
-        """Whether a document was deferred for a cause that another try of this task may mend (not a spent quota)."""
-        return self._unfinished
-
-    _unfinished: bool = False
+    must_retry: bool = False  #: a document was deferred for a cause that another try may mend (not a spent quota)
     quota_frees_in: timedelta | None = None  #: the package's own word, once its quota is spent
 
     def prefetch(self, decisions: Sequence[Decision]) -> None:
@@ -85,6 +82,7 @@ class Booker:
 
     def book(self, invoice: Invoice) -> DocumentOutcome:
         """Bring one document to the books, or say why not. Raises ``Reconnect``, ``NotConfigured`` and ``Defect``."""
+        invoice = self._named(invoice)
         existing = self._rows.get(self._key(invoice.kind, invoice.document_id))
         settled = self._settled(invoice, existing)
         if settled is not None:
@@ -116,7 +114,7 @@ class Booker:
         external_id = row.external_id
         if row.state is BookingState.CLAIMED:
             if self._stopped:
-                self._unfinished = True
+                self.must_retry = True
                 return decision.model_copy(update={"result": Result.DEFERRED, "reason": self._stopped})
             try:
                 found = self._look_up(row, None, decision.total)
@@ -135,6 +133,13 @@ class Booker:
         return decision.model_copy(update={"result": Result.QUARANTINED, **changed})
 
     # ---------------------------------------------------------------------------------------- what is known already
+
+    def _named(self, invoice: Invoice) -> Invoice:
+        """Call a credit note after its invoice as that stands in the books."""
+        if invoice.kind is not DocumentKind.CREDIT_NOTE:
+            return invoice
+        of = self._rows.get(self._key(DocumentKind.INVOICE, invoice.order_id))
+        return invoice if of is None or of.state is not BookingState.BOOKED else called_after(invoice, of.reference)
 
     def _settled(self, invoice: Invoice, existing: Booking | None) -> DocumentOutcome | None:
         """Return the outcome of a document that needs no call, ``None`` when it must be booked."""
@@ -177,7 +182,10 @@ class Booker:
 
     def _create(self, invoice: Invoice, existing: Booking | None) -> DocumentOutcome:
         if existing is not None and existing.external_id is not None:
-            return self._reconsidered(invoice, existing)
+            again = self._reconsidered(invoice, existing)
+            if again is not None:
+                return again
+            existing = None
         if existing is not None and existing.state is BookingState.CLAIMED:
             found = self._look_up(existing, self._debtors.get(self._customer(invoice)), _signed(invoice))
             if found is not None:
@@ -247,9 +255,23 @@ class Booker:
         found = wait(lambda: find(reference, total, on, debtor_id)) if debtor_id else None
         return found or wait(lambda: find(reference, total, on, None))
 
-    def _reconsidered(self, invoice: Invoice, existing: Booking) -> DocumentOutcome:
-        """Look whether a document that stood wrongly in the books was put right there. It is never created again."""
+    def _deleted(self, invoice: Invoice, existing: Booking) -> bool:
+        """Whether a document that stood wrongly in the books was deleted there, as we advised, and was offered again.
+
+        Never without an offer. An offer comes of new settings too, so it must be gone under its reference *and* its id.
+        """
+        if not self._waited.get(self._key(invoice.kind, invoice.document_id)):
+            return False
+        around = (existing.issue_date - NEAR, existing.issue_date + NEAR)
+        stand = self.patience.call(lambda: list(self.session.package.documents(*around)))
+        return all(booked.external_id != existing.external_id for booked in stand)
+
+    def _reconsidered(self, invoice: Invoice, existing: Booking) -> DocumentOutcome | None:
+        """Look whether a document that stood wrongly was put right in the books; ``None``: there is none any more."""
         found = self._find(existing.reference, _signed(invoice), existing.issue_date, None)
+        if found is None and self._deleted(invoice, existing):
+            self.session.bookings.release(invoice.kind, existing.document_key, existing.revision)
+            return None
         content = self._content(invoice)
         if (
             found is None
@@ -321,7 +343,7 @@ class Booker:
         return outcome(invoice, Result.ADOPTED if adopted else Result.BOOKED, external_id=booked.external_id)
 
     def _wrong(self, invoice: Invoice, booked: Booked, reason: str, field: str) -> DocumentOutcome:
-        """Quarantine a document that stands in the books, but not as it should: it is never created again."""
+        """Quarantine a document that stands in the books, but not as it should: it is not created again by itself."""
         kind, key = self._key(invoice.kind, invoice.document_id)
         self.session.bookings.quarantine(kind, key, 0, reason, booked.external_id)
         return outcome(invoice, Result.QUARANTINED, reason=reason, field=field, external_id=booked.external_id)
@@ -336,7 +358,7 @@ class Booker:
     def _unanswered(self, order_number: str, error: RetryLater) -> str:
         """Note that another try is needed; returns the reason for the document."""
         log.warning("order=%s was not booked now: %s", order_number, error)
-        self._unfinished = True
+        self.must_retry = True
         self._away += 1
         if self._away >= PATIENCE:
             self._stopped = reasons.PACKAGE_UNAVAILABLE
