@@ -56,6 +56,7 @@ def test_runs_are_listed_with_counts_and_amounts(integration: Integration) -> No
     table = ok("runs", *where)
     assert "36.25 EUR" in table
     assert "scheduled__1" in table
+    assert "corrected" not in table, "nothing corrects yet"
 
 
 def test_a_chain_that_holds_and_one_that_was_altered(integration: Integration, database: Database) -> None:

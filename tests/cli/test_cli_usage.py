@@ -16,6 +16,7 @@ from sluis.privacy.keyring import Keyring
 from sluis.store.credentials import Credentials
 from sluis.store.integrations import Integrations
 from sluis.store.quarantine import Quarantine
+from sluis.store.server import SUPERUSER, LocalServer
 from tests.cli.runner import new_merchant, ok, ok_json, run
 from tests.conftest import Database
 
@@ -55,6 +56,13 @@ def test_a_store_that_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
     one_line(run("migrate"), "not_configured", "SLUIS_DATABASE_URL")
 
 
+def test_a_store_that_was_never_migrated(monkeypatch: pytest.MonkeyPatch, postgres: LocalServer) -> None:
+    monkeypatch.setenv("SLUIS_DATABASE_URL", postgres.dsn("postgres", SUPERUSER))
+    monkeypatch.setenv("SLUIS_KEYS", Keyring.generate())
+    one_line(run("merchant", "list"), "store_refused", "run `sluis migrate`")
+    one_line(run("quarantine", "list"), "store_refused", "run `sluis migrate`")
+
+
 def test_a_store_that_is_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SLUIS_DATABASE_URL", f"postgresql://nobody@/nothing?host={tmp_path}&password={SECRET}")
     monkeypatch.setenv("SLUIS_KEYS", Keyring.generate())
@@ -74,9 +82,19 @@ def test_wrong_settings_name_every_field(database: Database, tmp_path: Path) -> 
              "settings: unknown field(s); known: start_date, timezone,")  # fmt: skip
     one_line(add(merchant, tmp_path, {"package": {"administration_id": "twelve"}}), "settings_wrong",
              "settings.package.administration_id")  # fmt: skip
+    one_line(add(merchant, tmp_path, {"package": {"administration_id": 123}}), "settings_wrong",
+             "settings.package.administration_id", "between quotes")  # fmt: skip
     one_line(add(merchant, tmp_path, {}), "settings_wrong", "administration_id")
     one_line(add(merchant, tmp_path, "a: [1"), "not_configured", "is not YAML, line")
     assert ok_json("integration", "list") == []
+
+
+@pytest.mark.parametrize("key", ["S 21", "21 NL", "S 21.0 NL", "s 21 NL", "S 21 nl", "S21NL", "X 21 NL", "S 021 NL"])
+def test_a_misspelt_name_of_a_tax_rate_is_refused_with_the_right_form(
+    database: Database, tmp_path: Path, key: str
+) -> None:
+    wrong = {**SETTINGS, "mapping": {"tax_rates": {key: "1"}}}
+    one_line(add(new_merchant(), tmp_path, wrong), "settings_wrong", "settings.mapping.tax_rates:", "'S 21 NL'")
 
 
 def test_wrong_credentials_leave_nothing_behind(database: Database, tmp_path: Path) -> None:

@@ -11,14 +11,19 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
+if TYPE_CHECKING:
+    from sluis.errors import SluisError
+
 FOUND = 1
 #: Wide enough for every table where nobody looks at a terminal (a pipe, a test).
 _PIPE_WIDTH = 240
+#: SQLSTATEs of a schema, table, column or function that is not there.
+_NOT_MIGRATED = ("3F000", "42P01", "42703", "42883")
 
 
 class Column(NamedTuple):
@@ -38,7 +43,7 @@ class OneLineErrors(TyperGroup):
         try:
             return super().invoke(ctx)
         except SluisError as error:
-            typer.echo(f"sluis: {error}", err=True)
+            typer.echo(f"sluis: {error}{_advice(error)}", err=True)
             raise typer.Exit(FOUND) from None
 
 
@@ -86,6 +91,12 @@ def moment(value: datetime | None) -> str:
 def word(value: object) -> str:
     """Return anything as a cell; ``-`` for nothing."""
     return "-" if value in (None, "") else str(value)
+
+
+def _advice(error: SluisError) -> str:
+    """Return what to do where the store lacks what the code knows: it was never migrated, or not since an update."""
+    lacking = error.code == "store_refused" and any(state in str(error) for state in _NOT_MIGRATED)
+    return ": run `sluis migrate`" if lacking else ""
 
 
 def _plain(value: Any) -> Any:

@@ -30,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Run reports: what every run read, booked and proved. `sluis runs MERCHANT INTEGRATION` lists them.",
 )
-_RESULTS = ("booked", "adopted", "already_booked", "corrected", "skipped", "quarantined", "deferred")
+_RESULTS = ("booked", "adopted", "already_booked", "skipped", "quarantined", "deferred")
 
 
 @app.command("list")

@@ -26,6 +26,8 @@ def wrong_fields(model: type[BaseModel], error: ValidationError) -> Iterator[tup
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             message = f"unknown field(s); known: {', '.join(inside.model_fields)}" if inside else "unknown field(s)"
+        elif fault["type"] == "string_type":
+            message = f"{message}: put it between quotes"
         yield ".".join(steps), message
 
 

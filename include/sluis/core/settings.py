@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, StringConstraints
 
 from sluis.core.frozen import Country, Currency, Frozen
-from sluis.core.invoice import VatTreatment
+from sluis.core.invoice import VatCategory, VatTreatment
 from sluis.core.order import LineKind
 
 
@@ -29,10 +30,27 @@ def tax_key(treatment: VatTreatment) -> str:
     return f"{treatment.category.value} {treatment.rate.normalize():f} {treatment.country}"
 
 
+_TAX_KEY = re.compile(
+    rf"^({'|'.join(category.value for category in VatCategory)}) (0|[1-9]\d?|100)(\.\d*[1-9])? [A-Z]{{2}}$", re.ASCII
+)
+
+
+def _tax_key(key: str) -> str:
+    if not _TAX_KEY.match(key):
+        raise ValueError(
+            "a tax rate is named '<category> <rate> <country>', the rate without needless zeros, e.g. 'S 21 NL',"
+            " 'S 5.5 FR' or 'G 0 NL'; category is one of " + ", ".join(category.value for category in VatCategory)
+        )
+    return key
+
+
+TaxKey = Annotated[str, AfterValidator(_tax_key)]
+
+
 class Mapping(Frozen):
     """Where things stand in the package: its own ids of tax rates and ledger accounts."""
 
-    tax_rates: dict[str, str] = Field(
+    tax_rates: dict[TaxKey, str] = Field(
         default_factory=dict, description="'<category> <rate> <country>' (e.g. 'S 21 NL') -> the package's tax rate id"
     )
     revenue: dict[LineKind, str] = Field(

@@ -244,3 +244,11 @@ def test_another_shop_and_another_merchant_have_orders_of_their_own() -> None:
     assert filter_codes("ok", this, integration("two", url="https://other.example.com")) == {"filters"}
     assert filter_codes("ok", this, integration("two", merchant="mghjk")) == {"filters"}
     assert filter_codes("missing", this, integration("two", url="http://www.shop.example.com/")) == {"filters_overlap"}
+
+
+def test_a_shop_that_charges_elsewhere_in_the_eu_is_told_of_the_setting_for_small_sellers() -> None:
+    charging = shop(tax_rates=(("NL", "21", "BTW"), ("DE", "19", "MwSt")))
+    found = [f for f in rules.needed(settings(eu_consumers="oss"), charging, TODAY) if isinstance(f, Finding)]
+    told = next(finding for finding in found if finding.code == "vat_oss_not_supported")
+    assert told.level == "warning"
+    assert "eu_consumers: home_vat" in told.message
