@@ -101,7 +101,7 @@ _HEAD = """\
 of his own sets them there. Made by `python -m sluis.local.reference`; a test holds it beside the code.
 
 The store's variables go only where they are needed: `SLUIS_TASK_DATABASE_URL` and `SLUIS_KEYS` (or `SLUIS_KEYS_FILE`)
-to the processes that run tasks (with a LocalExecutor the scheduler), `SLUIS_TASK_DATABASE_URL` to the dag-processor too,
+to the processes that run tasks (with a LocalExecutor: the scheduler), `SLUIS_TASK_DATABASE_URL` to the dag-processor,
 none of them to api-server and triggerer. `SLUIS_DATABASE_URL`, the owner's, goes to no process of Airflow. Pools:
 `airflow pools import config/pools.json`; a task in a pool that does not exist never starts.
 """
