@@ -170,8 +170,8 @@ VAT_INTRA_COMMUNITY_NOT_SUPPORTED = _quarantined(
 )
 VAT_OSS_NOT_SUPPORTED = _quarantined(
     "vat_oss_not_supported",
-    "A sale to a consumer elsewhere in the EU; where the merchant stays under the EUR 10,000 threshold set eu_consumers:"
-    " home_vat, else (one stop shop) book it by hand for now.",
+    "A sale to a consumer elsewhere in the EU; where the merchant stays under the EUR 10,000 threshold set"
+    " eu_consumers: home_vat, else (one stop shop) book it by hand for now.",
 )
 VAT_SPECIAL_TERRITORY = _quarantined(
     "vat_special_territory",
