@@ -179,3 +179,23 @@ def test_quarantine_keeps_no_payload(world: World) -> None:
     billing = next(iter(world.shop.book.orders.values())).raw["billing"]
     for name in ("email", "last_name", "address_1", "postcode", "city"):
         assert billing[name] not in stored
+
+
+def test_an_offered_order_that_is_gone_from_the_shop_is_closed_and_named(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone, stays = world.order(hour(0), number="W-77"), world.order(hour(0.1))
+    for order in (gone, stays):
+        world.change(order, hour(0.2), currency="USD")
+    world.run(world.scheduled(1))
+    del world.shop.book.orders[int(gone)]
+    assert world.offer("W-77", stays) == 2
+    world.run(world.scheduled(9))
+    assert world.waiting() == {stays: "currency_not_supported"}
+    assert "order=W-77 is not in the shop any more" in caplog.text
+    with owner_connection() as conn:
+        found = conn.execute("select order_number, closed_as from sluis.quarantine where closed_as is not null")
+        assert found.fetchall() == [("W-77", "gone_from_shop")]
+    world.server.state.calls.clear()
+    assert world.run(world.scheduled(20)) is None
+    assert world.calls("GET", f"/orders/{gone}") == 0

@@ -100,3 +100,25 @@ def test_an_order_deleted_while_the_shop_is_read_stops_nothing(world: World, mon
     assert done is not None
     assert done.booked == 7
     world.prove()
+
+
+def test_orders_without_an_id_are_counted_one_by_one_and_hold_the_window(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = world.orders(hour(0), 4)
+    answer = client.WooCommerceClient.rows
+
+    def without_ids(self: client.WooCommerceClient, *given: Any) -> Any:
+        rows, total = answer(self, *given)
+        return [{**row, "id": None} if str(row.get("id")) in orders[:2] else row for row in rows], total
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client.WooCommerceClient, "rows", without_ids)
+        with pytest.raises(RetryLater) as caught:
+            world.run(world.scheduled(1))
+    assert caught.value.code == "id_missing"
+    assert "gave 2 orders or refunds without a readable id" in str(caught.value)
+    assert world.in_transit() == 0
+    assert world.integration.watermark is None
+    world.run(world.scheduled(2))
+    world.prove()

@@ -100,14 +100,25 @@ def test_state_carries_a_reason_and_the_end_is_final(database: Database) -> None
     assert caught.value.code == "integration_ended"
 
 
-def test_the_watermark_never_goes_back(database: Database) -> None:
+def test_rewind_sets_the_watermark_back_and_never_forward(database: Database) -> None:
     i = add_integration(database)
-    with database.task(i.merchant) as conn:
+    with database.owner() as conn:
         integrations = Integrations(conn)
-        assert integrations.move_watermark(i.merchant, i.code, NOON) == NOON
-        assert integrations.move_watermark(i.merchant, i.code, NOON - timedelta(hours=1)) == NOON
-        assert integrations.move_watermark(i.merchant, i.code, NOON + timedelta(hours=1)) == NOON + timedelta(hours=1)
-        assert integrations.get(i.merchant, i.code).watermark == NOON + timedelta(hours=1)
+        assert not integrations.rewind(i.merchant, i.code, NOON)
+        assert integrations.get(i.merchant, i.code).watermark is None  # nothing was read yet: all of it will be
+        conn.execute("update sluis.integration set watermark = %s", [NOON])
+        assert not integrations.rewind(i.merchant, i.code, NOON + timedelta(hours=1))
+        assert integrations.rewind(i.merchant, i.code, NOON - timedelta(hours=1))
+        assert integrations.get(i.merchant, i.code).watermark == NOON - timedelta(hours=1)
+
+
+def test_the_settings_version_is_held_until_the_transaction_ends(database: Database) -> None:
+    i = add_integration(database)
+    with database.task(i.merchant) as conn, database.owner() as other, conn.transaction():
+        assert Integrations(conn).held_version(i.merchant, i.code) == i.settings_version
+        other.execute("set lock_timeout = '200ms'")
+        with pytest.raises(RetryLater):
+            Integrations(other).update_settings(i.merchant, i.code, i.settings)
 
 
 def _put(quarantine: Quarantine, number: int, reason: str = "vat_rate_unknown", cents: int | None = 1210) -> None:

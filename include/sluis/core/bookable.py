@@ -19,6 +19,9 @@ REFUNDED = "refunded"
 #: An order that ended without a sale; it never becomes bookable any more. A connector's mapping uses these words.
 ENDED = frozenset({"cancelled", "failed", "trash"})
 
+#: Settings of a shop connector that decide what is skipped: whatever connector, what it calls a test goes under this.
+SHOP_SKIPS = ("test_payments",)
+
 
 def document_date(order: Order, settings: IntegrationSettings) -> date:
     """Return the date of the order's invoice in the shop's time zone (``settings.document_date``).
@@ -81,3 +84,33 @@ def _elsewhere(order: Order, settings: IntegrationSettings) -> bool:
         return True
     country = territory.normalise(territory.delivered_to(order).country)
     return bool(settings.filter_countries) and country is not None and country not in settings.filter_countries
+
+
+def books_more(before: IntegrationSettings, after: IntegrationSettings) -> bool:
+    """Whether an order that was skipped under the settings ``before`` may be booked ``after``.
+
+    What waits in quarantine is no matter here: it is offered again by its id. Nor is what is booked no more.
+    """
+    methods = {*before.trigger_statuses, *after.trigger_statuses, *before.require_paid, *after.require_paid, "*"}
+    return (
+        after.start_date < before.start_date
+        or (after.document_date, after.timezone) != (before.document_date, before.timezone)  # which day is the start's
+        or any(_statuses(after, method) - _statuses(before, method) for method in methods)
+        or any(_must_be_paid(before, method) and not _must_be_paid(after, method) for method in methods)
+        or _wider(before.filter_countries, after.filter_countries)
+        or _wider(before.filter_currencies, after.filter_currencies)
+        or any(before.shop.get(name) != after.shop.get(name) for name in SHOP_SKIPS)
+    )
+
+
+def _statuses(settings: IntegrationSettings, method: str) -> set[str]:
+    return set(settings.trigger_statuses.get(method, settings.trigger_statuses.get("*", ())))
+
+
+def _must_be_paid(settings: IntegrationSettings, method: str) -> bool:
+    return settings.require_paid.get(method, settings.require_paid.get("*", False))
+
+
+def _wider(before: tuple[str, ...], after: tuple[str, ...]) -> bool:
+    """Whether a filter lets more pass; an empty one lets all."""
+    return bool(before) and (not after or bool(set(after) - set(before)))

@@ -15,4 +15,6 @@ class RunFacts(Frozen):
     window_end: Moment | None
     shop_count: int | None  #: orders in the window by the shop's own count
     documents: int
+    read_under: int  #: version of the settings that chose what was read
+    settings_version: int  #: version of the settings that decided: extract's until ``transform`` did
     cents: dict[str, int] = Field(default_factory=dict)  #: per currency, with VAT, credit notes negative

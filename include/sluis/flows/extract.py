@@ -31,6 +31,10 @@ IDS_PER_CALL = 100
 #: A batch that got no chunk for so long was left by a crash. (A load that is kept waiting longer loses its orders, not
 #: its place: it fails with ``TransitLost`` and the watermark stays.)
 LEFT_BEHIND = timedelta(hours=24)
+#: What becomes of a quarantined order that a person offered after it had been deleted in the shop.
+GONE = "gone_from_shop"
+#: How a connector calls the order of a refund that names none: no order of that name is ever found, so it is not gone.
+ORPHAN = "refund-"
 #: ISO 4217's code for no currency: for documents whose own could not be read.
 NO_CURRENCY = "XXX"
 
@@ -135,6 +139,7 @@ class _Reading:
     shop_count: int | None = None
     cents: Counter[str] = field(default_factory=Counter)
     _seen: set[str] = field(default_factory=set)
+    _nameless: int = 0
 
     def orders(self, single: tuple[str, ...]) -> Iterator[Order | Unreadable]:
         """Yield every order of the window once (a backfill: changed or dated in it), then the single ones."""
@@ -145,9 +150,22 @@ class _Reading:
         missing = [order_id for order_id in single if order_id not in self._seen]
         for ids in chunked(missing, IDS_PER_CALL):
             yield from self._once(self.session.shop.fetch(ids))
-        gone = sum(order_id not in self._seen for order_id in missing)
-        if gone:
-            log.warning("orders=%s that were asked for one by one are not in the shop any more", gone)
+        self._close_gone([order_id for order_id in missing if order_id not in self._seen])
+        if self._nameless:
+            raise RetryLater(
+                f"the shop gave {self._nameless} orders or refunds without a readable id: they can neither be booked"
+                " nor found again, so nothing of this window is taken; look at the shop's API (a plugin may filter it)",
+                code="id_missing",
+            )
+
+    def _close_gone(self, gone: list[str]) -> None:
+        """Say which orders that were asked for one by one are not in the shop, and end their stay in quarantine."""
+        for order_id in gone:
+            if order_id.startswith(ORPHAN):
+                continue
+            closed = self.session.quarantine.close_order(order_id, GONE)
+            log.warning("order=%s is not in the shop any more; closed in quarantine=%s",
+                        ",".join(sorted(set(closed))) or order_id, len(closed))  # fmt: skip
 
     def count(self, chunk: list[Order | Unreadable]) -> list[Order | Unreadable]:
         """Count a chunk in documents and cents; returns it."""
@@ -167,6 +185,8 @@ class _Reading:
             shop_count=self.shop_count,
             documents=self.documents,
             cents=dict(self.cents),
+            read_under=self.session.integration.settings_version,
+            settings_version=self.session.integration.settings_version,
         )
 
     def _counted(self, pages: Iterator[Page]) -> Iterator[Page]:
@@ -186,6 +206,13 @@ class _Reading:
     def _once(self, pages: Iterator[Page]) -> Iterator[Order | Unreadable]:
         for page in pages:
             for document in page.documents:
-                if document.order_id not in self._seen:
+                if _nameless(document):
+                    self._nameless += 1
+                elif document.order_id not in self._seen:
                     self._seen.add(document.order_id)
                     yield document
+
+
+def _nameless(document: Order | Unreadable) -> bool:
+    """Whether the shop's own id is missing: of an order, or of a refund that names no order either."""
+    return not document.order_id.strip() or (isinstance(document, Unreadable) and document.refund_id == "")

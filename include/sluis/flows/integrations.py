@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any, Literal, NoReturn
 
 from pydantic import Field, ValidationError
 
 from sluis import accounting, shops
+from sluis.core.bookable import books_more
 from sluis.core.frozen import Frozen, Moment, wrong_fields
 from sluis.core.settings import IntegrationSettings
 from sluis.errors import Defect, NotConfigured
@@ -23,6 +25,8 @@ from sluis.store.credentials import Credentials
 from sluis.store.database import Connection
 from sluis.store.integrations import Integration, Integrations, IntegrationState
 from sluis.store.quarantine import Quarantine
+
+log = logging.getLogger("sluis.settings")
 
 Side = Literal["shop", "package"]
 Secrets = Mapping[Side, Mapping[str, str]]
@@ -66,13 +70,18 @@ class IntegrationDetail(IntegrationLine):
 
 
 class Changed(Frozen):
-    """New settings. ``fields`` are those whose value is another now; ``offered``: documents tried again."""
+    """New settings. ``fields`` are those whose value is another now; ``offered``: documents tried again.
+
+    ``rereads_from``: the next run reads the shop from there again (UTC), because orders that were skipped under the
+    former settings may be bookable now; ``None``: it goes on where the last one ended.
+    """
 
     merchant: str
     integration: str
     settings_version: int
     fields: tuple[str, ...]
     offered: int
+    rereads_from: Moment | None = None
 
 
 def new_integration(**chosen: Any) -> NewIntegration:
@@ -109,7 +118,8 @@ def add(conn: Connection, keyring: Keyring, new: NewIntegration, secrets: Secret
 def change(conn: Connection, merchant: str, code: str, patch: Mapping[str, Any]) -> Changed:
     """Change settings by a merge patch (RFC 7396: what is not named stays, ``null`` goes back to the default).
 
-    Open quarantine is offered again. Raises ``NotConfigured`` naming the fields that are wrong,
+    Open quarantine is offered again; where orders that were skipped may be bookable now, the next run reads the shop
+    from the start date again. Raises ``NotConfigured`` naming the fields that are wrong,
     ``Defect("administration_fixed")``: bookings belong to one administration, another one is another integration.
     """
     current = Integrations(conn).get(merchant, code)
@@ -120,7 +130,9 @@ def change(conn: Connection, merchant: str, code: str, patch: Mapping[str, Any])
             "the administration of an integration is fixed: end it and add another one", code="administration_fixed"
         )
     after = settings.model_dump(mode="json")
-    version = Integrations(conn).update_settings(merchant, code, settings)
+    with conn.transaction():
+        version = Integrations(conn).update_settings(merchant, code, settings)
+        rereads_from = _reread(conn, current, settings)
     waiting = Quarantine(conn, current).summary()
     return Changed(
         merchant=merchant,
@@ -128,7 +140,20 @@ def change(conn: Connection, merchant: str, code: str, patch: Mapping[str, Any])
         settings_version=version,
         fields=tuple(name for name in after if after[name] != before.get(name)),
         offered=sum(total.offered for total in waiting),
+        rereads_from=rereads_from,
     )
+
+
+def _reread(conn: Connection, current: Integration, settings: IntegrationSettings) -> datetime | None:
+    """Set the watermark back to the start date where skipped orders may be bookable now; returns where to."""
+    if not books_more(current.settings, settings):
+        return None
+    start = datetime.combine(settings.start_date, time(), tzinfo=settings.zone).astimezone(UTC)
+    if not Integrations(conn).rewind(current.merchant, current.code, start):
+        return None  # nothing was read yet, or not even from there
+    log.info("integration %s/%s: the next run reads the shop again from %s",
+             current.merchant, current.code, start.isoformat(timespec="seconds"))  # fmt: skip
+    return start
 
 
 def reconnect(session: Session, secrets: Secrets) -> Integration:

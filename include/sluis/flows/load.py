@@ -66,6 +66,11 @@ def shred(request: RunRequest) -> Shredded:
 
 def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelta, patience: Patience) -> Loaded:
     facts = run_facts(session, batch_id)
+    log.info(
+        "loading documents=%s cents=%s shop_count=%s window start=%s end=%s decided under settings_version=%s",
+        facts.documents, dict(facts.cents), facts.shop_count, facts.window_start, facts.window_end,
+        facts.settings_version,
+    )  # fmt: skip
     booker = Booker(
         session,
         request.run_id,

@@ -1,7 +1,8 @@
 """The end of a run: prove that nothing is missing, write the chained report, move the watermark. One transaction.
 
 A scheduled run moves the watermark to the end of its window, but never past the oldest document it deferred. Backfills,
-manual runs and runs over single orders never move it.
+manual runs and runs over single orders never move it, nor does a run during which the settings changed: what it
+skipped may be bookable now, so the next run reads it again.
 """
 
 from __future__ import annotations
@@ -36,8 +37,13 @@ def close_run(
     do not add up: then nothing is stored and nothing moves.
     """
     tally.prove(facts.documents, facts.cents)
-    watermark = _watermark(request, facts, deferred_floor)
-    report = session.reports.append(_report(session, request, facts, tally), lines.digest(), watermark=watermark)
+    where = session.integration
+    with session.conn.transaction():
+        watermark = _watermark(request, facts, deferred_floor)
+        if watermark and session.integrations.held_version(where.merchant, where.code) != facts.read_under:
+            log.info("the settings changed during the run: the watermark stays, the next run reads the window again")
+            watermark = None
+        report = session.reports.append(_report(session, request, facts, tally), lines.digest(), watermark=watermark)
     log.info(
         "proved extracted=%s documents, %s cents, shop's own count %s: %s",
         facts.documents, dict(facts.cents), facts.shop_count, tally.as_dict(),
@@ -61,7 +67,7 @@ def _report(session: Session, request: RunRequest, facts: RunFacts, tally: Tally
         ended_at=datetime.now(UTC),
         window_start=facts.window_start,
         window_end=facts.window_end,
-        settings_version=session.integration.settings_version,
+        settings_version=facts.settings_version,
         rules_version=RULES_VERSION,
         code_version=__version__,
         shop_count=facts.shop_count,

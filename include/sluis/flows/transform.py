@@ -39,6 +39,10 @@ def transform(request: RunRequest) -> Transformed:
             prepared += sum(isinstance(d, Prepared) for d in decisions)
             skipped += sum(isinstance(d, DocumentOutcome) and d.result is Result.SKIPPED for d in decisions)
             quarantined += sum(isinstance(d, DocumentOutcome) and d.result is Result.QUARANTINED for d in decisions)
+        decided_under = session.integration.settings_version
+        if decided_under != facts.settings_version:
+            told = facts.model_copy(update={"settings_version": decided_under})
+            session.transit.put(batch_id, "facts", 0, [told])
         session.transit.seal(batch_id, "transformed", chunks)
         log.info("transformed prepared=%s skipped=%s quarantined=%s", prepared, skipped, quarantined)
         return Transformed(batch_id=batch_id, prepared=prepared, skipped=skipped, quarantined=quarantined)

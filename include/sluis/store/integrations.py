@@ -163,19 +163,27 @@ class Integrations:
             )
         return int(changed["settings_version"])
 
-    def move_watermark(self, merchant: str, code: str, to: datetime) -> datetime:
-        """Move the watermark, never backwards; returns where it stands then (UTC)."""
-        changed = row(
+    def held_version(self, merchant: str, code: str) -> int:
+        """Return the settings version as it stands; in a transaction nobody changes the settings until its end."""
+        found = row(
             self._conn,
-            """update sluis.integration set watermark = greatest(watermark, %s), updated_at = now()
-            where merchant_code = %s and code = %s returning watermark""",
-            [to, merchant, code],
+            "select settings_version from sluis.integration where merchant_code = %s and code = %s for update",
+            [merchant, code],
         )
-        if changed is None:
-            self.get(merchant, code)
-            raise Defect(f"integration {code} of merchant {merchant} cannot be changed", code="store_refused")
-        watermark: datetime = changed["watermark"]
-        return watermark
+        return int(found["settings_version"]) if found is not None else self.get(merchant, code).settings_version
+
+    def rewind(self, merchant: str, code: str, to: datetime) -> bool:
+        """Set the watermark back, never forward; says whether it moved.
+
+        For a change of settings only, after which orders that were skipped must be read again. Runs move the watermark
+        by their report (``Reports.append``), and never back.
+        """
+        moved = self._conn.execute(
+            """update sluis.integration set watermark = %(to)s, updated_at = now()
+            where merchant_code = %(merchant)s and code = %(code)s and watermark > %(to)s""",
+            {"to": to, "merchant": merchant, "code": code},
+        ).rowcount
+        return bool(moved)
 
     @staticmethod
     def active(conn: Connection) -> list[ActiveIntegration]:

@@ -104,6 +104,17 @@ class Quarantine:
             ).rowcount
         )
 
+    def close_order(self, shop_order_id: str, as_: str) -> list[str]:
+        """Close what was offered of an order, under a code; returns the order number of each item."""
+        found = rows(
+            self._conn,
+            "update sluis.quarantine set closed_at = now(), closed_as = %(as)s, offered_at = null"
+            + _OPEN
+            + " and shop_order_id = %(order)s and offered_at is not null returning order_number",
+            {**self._scope, "as": as_, "order": shop_order_id},
+        )
+        return [r["order_number"] for r in found]
+
     def open(
         self, *, reason: str | None = None, order_number: str | None = None, limit: int | None = None
     ) -> list[QuarantineItem]:
