@@ -16,6 +16,7 @@ from requests.auth import HTTPBasicAuth
 
 from sluis.core.order import Order, Unreadable
 from sluis.errors import Defect, NotAShop, Reconnect, RetryLater, SluisError
+from sluis.http import TOO_LARGE
 from sluis.http.quiet import silence
 from sluis.ports import Page, Window
 from sluis.shops.woocommerce import CONNECTOR
@@ -352,6 +353,22 @@ def test_pages_that_pass_the_cap_become_smaller_and_nothing_is_lost(at_once: boo
         assert min(sizes(shop) - {1}) < 100
         shop.log.clear()
         assert len([document for page in shop.connector.fetch(ids) for document in page.documents]) == 150
+
+
+def test_a_crowded_second_is_read_whole_also_when_only_its_pages_pass_the_cap(
+    shop: FakeWooCommerce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [shop.add(modified=MOMENT) for _ in range(130)]
+    client = shop.connector._client  # type: ignore[attr-defined] # the connector under test is WooCommerce's
+    rows = client.rows
+
+    def capped(path: str, params: dict[str, Any]) -> Any:
+        if params.get("orderby") == "id" and params["per_page"] > 25:
+            raise Defect("too large", code=TOO_LARGE)
+        return rows(path, params)
+
+    monkeypatch.setattr(client, "rows", capped)
+    assert sorted(document.order_id for document in documents(shop)) == sorted(ids)
 
 
 def test_refunds_that_pass_the_cap_are_read_in_smaller_pages() -> None:

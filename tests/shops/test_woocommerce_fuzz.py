@@ -20,6 +20,7 @@ from sluis.core.settings import IntegrationSettings
 from sluis.http.answer import parse_body
 from sluis.ports import Window
 from sluis.privacy.pseudonyms import Pseudonyms
+from sluis.shops.reading import Reader, WrongField
 from sluis.shops.woocommerce.mapping import to_order, to_orphan, unreadable
 from sluis.shops.woocommerce.settings import WooCommerceSettings
 from sluis.transit.codec import decode, encode
@@ -146,6 +147,24 @@ def test_one_odd_order_does_not_stop_the_others(shop: FakeWooCommerce, spoil: Ca
     pages = shop.connector.read(Window(start=NOON.replace(hour=0), end=NOON.replace(hour=23)), by="modified")
     found = {document.order_id: document for page in pages for document in page.documents}
     assert [isinstance(found[order_id], Order) for order_id in ids] == [True, False, True]
+
+
+def test_an_odd_refund_of_one_order_makes_that_order_wait(shop: FakeWooCommerce) -> None:
+    order_id = shop.add(modified=NOON, refunds=[{"id": 900}])
+    for odd in ("CANARY", {"id": 10**30}, None):
+        shop.overrides[f"orders/{order_id}/refunds"] = (200, [odd], {"X-WP-Total": "1"})
+        [page] = shop.connector.fetch([order_id])
+        [document] = page.documents
+        assert isinstance(document, Unreadable)
+        assert str(document.field).startswith("refunds[0]")
+
+
+@pytest.mark.parametrize(
+    "text", ["1e-26", "1e-999999", "1e12", "1e999999", "0." + "0" * 26 + "1", "1" * 13, "1_0", "", "."]
+)
+def test_a_number_that_cannot_be_counted_with_is_none(text: str) -> None:
+    with pytest.raises(WrongField, match="n"):
+        Reader({"n": text}).number("n")
 
 
 def test_odd_refunds_wait_and_the_others_go_on(shop: FakeWooCommerce) -> None:
