@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -11,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluis.core.fingerprint import content
-from sluis.core.invoice import Decision, Invoice, Prepared, total
+from sluis.core.invoice import Decision, Invoice, Prepared, VatTreatment, total
 from sluis.core.invoicing import prepare
 from sluis.core.money import CENT, ZERO, round_cents
 from sluis.core.order import Address, Buyer, ChargedVat, LineKind, Order, OrderLine, Refund
 from sluis.core.settings import IntegrationSettings
-from sluis.core.summary import extracted, per_treatment
+from sluis.core.summary import extracted
 
 SETTINGS = IntegrationSettings(start_date=datetime(2026, 1, 1, tzinfo=UTC).date())
 AT = datetime(2026, 5, 4, 10, tzinfo=UTC)
@@ -122,6 +123,17 @@ def test_the_order_of_lines_changes_nothing(
         assert first.vat_breakdown == second.vat_breakdown
         assert content(first) == content(second)
         assert {line.line_id: line for line in first.lines} == {line.line_id: line for line in second.lines}
+
+
+def per_treatment(invoices: Iterable[Invoice]) -> dict[VatTreatment, tuple[Decimal, Decimal]]:
+    """Sum net and VAT per treatment, credit notes below zero."""
+    sums: dict[VatTreatment, tuple[Decimal, Decimal]] = {}
+    for invoice in invoices:
+        for part in invoice.vat_breakdown:
+            net, vat = sums.get(part.treatment, (ZERO, ZERO))
+            sign = invoice.kind.sign
+            sums[part.treatment] = (net + sign * part.taxable_amount, vat + sign * part.vat_amount)
+    return sums
 
 
 @given(lines, st.integers(min_value=-3, max_value=3), st.integers(min_value=-3, max_value=3))

@@ -42,7 +42,7 @@ from tests.quality.documents import READ_AT, SETTINGS, WINDOW, order, prepared
 person = Buyer(first_name=Personal("Canaria"), email=Personal("canaria@example.com"), customer_id=Personal("canary-id"))
 facts = {"order_id": "canary-id", "number": "canary-number", "status": "canary-status", "buyer": person}
 orders = [order(1), order(2, total="777777.12", **facts), order(3, currency="XTS", total="777777.12")]
-extracted = judge_extracted(orders, settings=SETTINGS, read_at=READ_AT, window=WINDOW, statuses=["processing"])
+extracted = judge_extracted(orders, settings=SETTINGS, read_at=READ_AT, window=WINDOW)
 bad = prepared(2, document_id="canary-id", invoice_number="canary-number", total_with_vat=Decimal("777777.12"))
 transformed = judge_transformed([prepared(1), bad], [Decimal("12.10")] * 2, settings=SETTINGS, read_at=READ_AT)
 assert len(extracted.flaws) == 2 and len(transformed.flaws) == 1, (extracted, transformed)
@@ -52,7 +52,7 @@ if "leak" in sys.argv:
     from sluis.quality.frames import extracted_frame
     frame = extracted_frame(orders, window=WINDOW, read_at=READ_AT)
     bench._checkpoint.result_format = "COMPLETE"
-    given = {"currencies": ["EUR"], "statuses": ["processing"]}
+    given = {"currencies": ["EUR"]}
     bench._checkpoint.save()
     print(bench._checkpoint.run(batch_parameters={"dataframe": frame}, expectation_parameters=given))
 """
@@ -80,7 +80,6 @@ def test_no_value_reaches_a_log_a_stream_or_a_file(tmp_path: Path) -> None:
 
 def test_the_search_would_find_a_leak(tmp_path: Path) -> None:
     told, _ = _told(tmp_path, "leak")
-    assert "canary-status" in told
     assert "77776502" in told
 
 

@@ -6,10 +6,9 @@ All sums are whole numbers (documents, cents) under codes, so that they may stan
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any
 
-from sluis.core.invoice import DocumentOutcome, Invoice, Result, VatTreatment
+from sluis.core.invoice import DocumentOutcome, Result
 from sluis.core.money import ZERO, cents
 from sluis.core.order import Order, Unreadable
 from sluis.errors import ProofFailed
@@ -111,18 +110,6 @@ def extracted(documents: Iterable[Order | Unreadable]) -> tuple[int, Counts]:
             for refund in document.refunds:
                 _add(money, document.currency, -cents(refund.total))
     return number, money
-
-
-def per_treatment(invoices: Iterable[Invoice]) -> dict[tuple[str, VatTreatment], tuple[Decimal, Decimal]]:
-    """Return net and VAT per currency and VAT treatment, credit notes counted below zero."""
-    sums: dict[tuple[str, VatTreatment], tuple[Decimal, Decimal]] = {}
-    for invoice in invoices:
-        for part in invoice.vat_breakdown:
-            key = (invoice.currency, part.treatment)
-            net, vat = sums.get(key, (ZERO, ZERO))
-            sign = invoice.kind.sign
-            sums[key] = (net + part.taxable_amount * sign, vat + part.vat_amount * sign)
-    return sums
 
 
 def _add(counts: Counts, key: str, number: int) -> None:

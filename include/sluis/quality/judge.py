@@ -7,7 +7,7 @@ store. The context and suites are built once per process; what a run leaves in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -67,13 +67,11 @@ def judge_extracted(
     settings: IntegrationSettings,
     read_at: datetime,
     window: Window | None = None,
-    statuses: Collection[str] = (),
 ) -> Verdict:
     """Judge orders and refunds as the shop told them.
 
-    ``read_at`` is the moment of reading (UTC), ``window`` what was read (``None``: single orders). ``statuses`` are
-    those the shop knows; empty when it did not tell, then any will do. A document that the core skips or quarantines
-    by itself should keep that reason, which says more: a flaw counts for what would be booked.
+    ``read_at`` is the moment of reading (UTC), ``window`` what was read (``None``: single orders). A document that the
+    core skips or quarantines by itself should keep that reason, which says more: a flaw counts for what is booked.
     Raises ``Defect`` when an expectation cannot be evaluated.
     """
     places = [(i, refund) for i, order in enumerate(orders) for refund in (None, *range(len(order.refunds)))]
@@ -81,10 +79,7 @@ def judge_extracted(
         "extracted",
         places,
         lambda: extracted_frame(orders, window=window, read_at=read_at),
-        {
-            "currencies": _currencies(settings),
-            "statuses": sorted(set(statuses) or {order.status.strip() for order in orders}),
-        },
+        {"currencies": _currencies(settings)},
     )
 
 
