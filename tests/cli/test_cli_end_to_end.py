@@ -372,3 +372,12 @@ def test_after_a_cut_over_nothing_is_booked_twice(office: Office) -> None:
     assert report["documents"]["already_booked"] == len(by_hand)
     assert report["extracted"] == sum(report["documents"].values())
     assert ok_json("integration", "list")[0]["watermark"] is not None
+
+    adopt = ("integration", "adopt", merchant, code, *PERIOD, "--dry-run")
+    assert "gone" not in {total["link"] for total in ok_json(*adopt)["totals"]}
+    deleted = next(i for i in ledger.invoices.values() if i["reference"] == f"W-{not_by_hand[0]}")
+    ledger.delete_invoice(deleted["id"])
+    [line] = [line for line in looked_at(*adopt)["lines"] if line["link"] == "gone"]
+    assert line["order_number"] == not_by_hand[0]
+    book_by_hand(office, orders[not_by_hand[0]], reference=f"W-{not_by_hand[0]}")
+    assert "gone" not in {total["link"] for total in ok_json(*adopt)["totals"]}, "entered again by hand"

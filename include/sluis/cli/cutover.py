@@ -104,7 +104,8 @@ def adopt(
     going live might book something twice: other totals or dates (different), several that fit (ambiguous), and
     documents without a known reference but with an order's total and a near date (other number). For those say how the
     former connector made its references, {number} being the order's, or correct the reference in the books; then adopt
-    again. Adopting writes a row per linked document and no run report.
+    again. Gone is what was booked before and does not stand in the books any more. Adopting writes a row per linked
+    document and no run report.
 
     \b
     Example:

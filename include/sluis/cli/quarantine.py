@@ -105,8 +105,9 @@ def close(
     """Close what a person has settled: it leaves the list.
 
     Booked by hand or not to be booked stays closed, however often a run reads the order, until its reason or its total
-    changes. Of an order of which several documents wait, name the item. After booking by hand, `integration adopt`
-    links the document in the books: without it, a later change of settings or order may make the order bookable.
+    changes. Of an order of which several documents wait, name the item. Book by hand under the order's reference:
+    should the order become bookable later, the run finds it there and books nothing. Not to be booked ends the waiting
+    and is no lock: an order that becomes bookable is booked.
 
     \b
     Example:

@@ -10,7 +10,7 @@ unknown content sends it to quarantine as changed, never to a second booking.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import UTC, date, datetime, timedelta
 
 from sluis.core.frozen import Frozen
@@ -34,7 +34,7 @@ UNKNOWN_CONTENT = bytes(32)
 _ROWS_PER_QUERY = 500
 #: Where the order's number (of a credit note: our own number of it) stands in a former connector's references.
 NUMBER = "{number}"
-_FOR_A_PERSON = (Link.DIFFERENT, Link.AMBIGUOUS, Link.CONFLICT, Link.OTHER_NUMBER)
+_FOR_A_PERSON = (Link.GONE, Link.DIFFERENT, Link.AMBIGUOUS, Link.CONFLICT, Link.OTHER_NUMBER)
 
 
 class AdoptLine(Frozen):
@@ -75,7 +75,7 @@ class Adoption(Frozen):
 
     @property
     def for_a_person(self) -> bool:
-        """Whether something may be booked twice once the integration is live."""
+        """Whether something may be booked twice once the integration is live, or is missing in the books."""
         return any(line.link in _FOR_A_PERSON for line in self.lines)
 
 
@@ -97,7 +97,7 @@ def adopt(session: Session, start: date, end: date, *, dry_run: bool = False, pa
         dates = [start, end, *(candidate.issue_date for candidate in candidates)]
         books = list(session.package.documents(min(dates) - NEAR, max(dates) + NEAR))
         run_id = f"adopt__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
-        known = list(_known(session, match(candidates, books)))
+        known = list(_known(session, match(candidates, books), {booked.external_id for booked in books}))
         matches = [_linked(session, found, run_id, dry_run) for found in other_numbers(known, books)]
     return _report(session, matches, books, (start, end), dry_run=dry_run)
 
@@ -153,18 +153,21 @@ def _references(reference: str, settings: IntegrationSettings, patterns: Sequenc
 # --------------------------------------------------------------------------------------------------------- storing
 
 
-def _known(session: Session, matches: Sequence[Match]) -> Iterator[Match]:
-    """Tell apart what the store has already: one query for many documents."""
+def _known(session: Session, matches: Sequence[Match], there: Set[str]) -> Iterator[Match]:
+    """Tell apart what the store has already: one query for many documents. ``there``: the ids that the books hold."""
     for first in range(0, len(matches), _ROWS_PER_QUERY):
         part = matches[first : first + _ROWS_PER_QUERY]
         rows = session.bookings.latest([(m.candidate.kind, m.candidate.document_key) for m in part])
         for found in part:
-            yield _with_row(found, rows.get((found.candidate.kind, found.candidate.document_key)))
+            yield _with_row(found, rows.get((found.candidate.kind, found.candidate.document_key)), there)
 
 
-def _with_row(found: Match, row: Booking | None) -> Match:
+def _with_row(found: Match, row: Booking | None, there: Set[str]) -> Match:
     if row is None or row.state is not BookingState.BOOKED:
         return found
+    if row.external_id is not None and row.external_id not in there:  # deleted there; perhaps entered again by hand
+        again = found.booked is not None and found.link is Link.LINKED
+        return found.model_copy(update={"link": Link.ALREADY_LINKED if again else Link.GONE, "what": None})
     if found.link is Link.LINKED and found.booked is not None and found.booked.external_id != row.external_id:
         return found.model_copy(update={"link": Link.CONFLICT, "what": "already_booked"})
     answers = (*found.called_so, row.external_id) if row.external_id else found.called_so

@@ -21,6 +21,7 @@ class Link(StrEnum):
 
     LINKED = "linked"  #: stands in the books and is linked now
     ALREADY_LINKED = "already_linked"  #: was booked or linked before
+    GONE = "gone"  #: was booked or linked before, and does not stand in the books any more (or at a date far away)
     DIFFERENT = "different"  #: same reference, but another total, currency or date
     AMBIGUOUS = "ambiguous"  #: several candidates, in the shop or in the books
     CONFLICT = "conflict"  #: the store has this reference, or this document, for something else
