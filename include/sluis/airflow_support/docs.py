@@ -29,7 +29,8 @@ renew it, then `sluis integration reconnect {merchant} {code}` |
 fill it in, clear the run |
 | `ProofFailed` | counts or cents do not add up; the watermark did not move | do not mark it successful: clear it \
 once, and call an engineer when it fails again |
-| `TransitLost` | the orders are not in transit any more | clear the run from extract on |
+| `TransitLost` | the orders are not in transit any more | clear the run from extract on (not *only failed*: \
+that takes load alone) |
 | `Defect`, `unexpected` | our mistake | an engineer; the line names the places in the code |
 
 Runs with a red **shred** left orders in transit, encrypted: clear shred. What is left for 24 hours is deleted by the

@@ -36,7 +36,7 @@ _TAX_KEY = re.compile(
 
 
 def _tax_key(key: str) -> str:
-    if not _TAX_KEY.match(key):
+    if not _TAX_KEY.fullmatch(key):
         raise ValueError(
             "a tax rate is named '<category> <rate> <country>', the rate without needless zeros, e.g. 'S 21 NL',"
             " 'S 5.5 FR' or 'G 0 NL'; category is one of " + ", ".join(category.value for category in VatCategory)

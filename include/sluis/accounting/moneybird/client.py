@@ -239,7 +239,7 @@ def refused_fields(body: Any) -> tuple[str, ...]:
     found: list[str] = list(error) if isinstance(error, dict) else []
     for name, value in symbolic.items() if isinstance(symbolic, dict) else ():
         found += list(value) if isinstance(value, dict) else [name]
-    return tuple(str(name) for name in found if _FIELD.match(str(name)))[:_MOST_FIELDS]
+    return tuple(str(name) for name in found if _FIELD.fullmatch(str(name)))[:_MOST_FIELDS]
 
 
 def text(row: Json, field: str) -> str:

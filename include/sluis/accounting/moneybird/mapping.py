@@ -64,9 +64,9 @@ def limiter_key(credentials: MoneybirdCredentials) -> str:
 def missing(invoice: Invoice, mapping: Mapping) -> str | None:
     """Name the first setting without which the invoice cannot be booked (or that holds no id); ``None``: all there."""
     for line in invoice.lines:
-        if not _ID.match(mapping.tax_rate(line.treatment) or ""):
+        if not _ID.fullmatch(mapping.tax_rate(line.treatment) or ""):
             return f"mapping.tax_rates['{tax_key(line.treatment)}']"
-        if not _ID.match(mapping.ledger_account(line.kind) or ""):
+        if not _ID.fullmatch(mapping.ledger_account(line.kind) or ""):
             return _ledger_setting(line, mapping)
     return None
 
@@ -141,7 +141,7 @@ def contact_payload(buyer: Buyer, customer_key: str) -> Json:
         "address2": cleaned(", ".join(street[1:])),
         "zipcode": cleaned(buyer.address.postcode.reveal()),
         "city": cleaned(buyer.address.city.reveal()),
-        "country": buyer.address.country if _COUNTRY.match(buyer.address.country) else "",
+        "country": buyer.address.country if _COUNTRY.fullmatch(buyer.address.country) else "",
         "send_invoices_to_email": email_of(buyer) or "",
         "tax_number": _vat_number(buyer) or "",
     }
@@ -154,7 +154,7 @@ def contact_payload(buyer: Buyer, customer_key: str) -> Json:
 def email_of(buyer: Buyer) -> str | None:
     """Return the e-mail address when it is one by its form; ``None`` otherwise."""
     address = buyer.email.reveal().strip()
-    return address if len(address) <= 254 and _EMAIL.match(address) else None
+    return address if len(address) <= 254 and _EMAIL.fullmatch(address) else None
 
 
 def _vat_number(buyer: Buyer) -> str | None:
