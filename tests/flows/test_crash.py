@@ -254,3 +254,20 @@ def test_what_a_failed_run_booked_is_told_by_exactly_one_report(world: World) ->
         money = session.reports.list()[-1].tally["cents"]["EUR"]
     assert told == [{"booked": DOCUMENTS}, {"already_booked": DOCUMENTS}]
     assert money == {"booked": world.books.total_cents}
+
+
+def test_what_a_cleared_run_booked_before_it_died_is_told_by_the_next_report(world: World) -> None:
+    first = world.scheduled(1)
+    world.order(hour(0), buyer="before")
+    world.run(first)
+    world.orders(hour(0.1), 3)
+    sync.extract(first)  # cleared: the same run again, and it has a report already
+    sync.transform(first)
+    kill("load", first, "recorded", 2)
+    done = sync.load(first, settle=NO_WAIT)
+    sync.shred(first)
+    assert (done.booked, done.already_booked) == (3, 1)
+    again = world.run(first)
+    assert again is not None
+    assert (again.booked, again.already_booked) == (0, 4)
+    world.prove()

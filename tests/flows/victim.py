@@ -18,23 +18,23 @@ from typing import Any, Literal
 from sluis.accounting.moneybird.connector import Moneybird
 from sluis.core.frozen import Frozen
 from sluis.flows import extract as extract_flow
+from sluis.flows import load as load_flow
 from sluis.flows import sync
 from sluis.flows.context import RunRequest
 from sluis.store.bookings import Bookings
 from sluis.store.debtors import DebtorLinks
-from sluis.store.reports import Reports
 from sluis.transit.store import Transit
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Where death comes: the call at whose k-th occurrence it strikes, and whether before or after the call is done.
-POINTS: dict[str, tuple[type, str, Literal["before", "after"]]] = {
+POINTS: dict[str, tuple[Any, str, Literal["before", "after"]]] = {
     "before_claim": (Bookings, "claim", "before"),
     "after_claim": (Bookings, "claim", "after"),
     "answered": (Moneybird, "book", "after"),
     "recorded": (Bookings, "booked", "after"),
     "debtor_created": (Moneybird, "debtor", "after"),
     "debtor_linked": (DebtorLinks, "put", "after"),
-    "reported": (Reports, "append", "after"),
+    "reported": (load_flow, "close_run", "after"),
     "chunk_written": (Transit, "put", "after"),
     "sealed": (Transit, "seal", "after"),
 }
@@ -61,7 +61,7 @@ def kill(task: str, request: RunRequest, point: str, at: int = 1, chunk: int = 1
     assert done.returncode == -signal.SIGKILL, (done.returncode, done.stderr.decode()[-2000:])
 
 
-def arm(point: str, at: int, strike: Callable[[], None]) -> tuple[type, str, Any]:
+def arm(point: str, at: int, strike: Callable[[], None]) -> tuple[Any, str, Any]:
     """Let ``strike`` be called at a point; returns what must be put back."""
     owner, name, when = POINTS[point]
     original = getattr(owner, name)

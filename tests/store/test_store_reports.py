@@ -53,8 +53,11 @@ def test_reports_form_a_chain_and_move_the_watermark_with_them(database: Databas
         assert reports.list() == [third, second, first]
         assert reports.list(limit=1) == [third]
         assert reports.verify() == 3
-        assert reports.exists("scheduled__2")
-        assert not reports.exists("scheduled__9")
+        assert reports.told("scheduled__2")
+        assert not reports.told("scheduled__9")
+        assert reports.mark("scheduled__9") == "scheduled__9"
+        assert reports.mark("scheduled__2") == "scheduled__2~1"  # cleared: what it books now no report has told yet
+        assert not reports.told("scheduled__2~1")
         assert Integrations(conn).get(i.merchant, i.code).watermark == NOON  # never backwards
 
 

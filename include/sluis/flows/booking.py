@@ -46,7 +46,7 @@ class Booker:
     """Books the documents of one run into one administration; the caller holds the administration's lock."""
 
     session: Session
-    run_id: str
+    run_id: str  #: the mark of this run's bookings (``Reports.mark``)
     matched_debtors: Mapping[str, str] = field(default_factory=dict)  #: contacts of before go-live, by customer key
     settle: timedelta = SETTLE
     patience: Patience = field(default_factory=Patience)
@@ -175,7 +175,7 @@ class Booker:
         What an earlier try of this run, or a run that failed for good, has booked is told by the first report after it.
         """
         if run_id not in self._reported:
-            self._reported[run_id] = run_id.startswith(ADOPT_RUN) or self.session.reports.exists(run_id)
+            self._reported[run_id] = run_id.startswith(ADOPT_RUN) or self.session.reports.told(run_id)
         return self._reported[run_id]
 
     # ------------------------------------------------------------------------------------------------- the protocol

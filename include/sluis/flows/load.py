@@ -73,7 +73,7 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
     )  # fmt: skip
     booker = Booker(
         session,
-        request.run_id,
+        session.reports.mark(request.run_id),
         matched_debtors=_matched(session, batch_id, patience),
         settle=settle,
         patience=patience,

@@ -101,15 +101,24 @@ class Reports:
             )
         return link
 
-    def exists(self, dag_run_id: str) -> bool:
-        """Whether this DAG run has proved itself before (it was cleared and runs again)."""
-        return bool(
-            row(
-                self._conn,
-                "select 1 as found" + _OURS + " and dag_run_id = %(run)s limit 1",
-                {**self._scope, "run": dag_run_id},
-            )
+    def mark(self, dag_run_id: str) -> str:
+        """Return what bookings carry until the run's next report: its id, and ``~n`` after n reports (it was cleared).
+
+        Only so can one tell, when the n-th time fails before its report, which bookings no report has told of.
+        """
+        told = self._count(dag_run_id)
+        return f"{dag_run_id}~{told}" if told else dag_run_id
+
+    def told(self, mark: str) -> bool:
+        """Whether there is a report that tells of what was booked under this mark."""
+        run, _, earlier = mark.rpartition("~")
+        return self._count(run) > int(earlier) if run and earlier.isdecimal() else self._count(mark) > 0
+
+    def _count(self, dag_run_id: str) -> int:
+        found = row(
+            self._conn, "select count(*) as n" + _OURS + " and dag_run_id = %(run)s", {**self._scope, "run": dag_run_id}
         )
+        return int(found["n"]) if found is not None else 0
 
     def list(self, limit: int = 50) -> Sequence[RunReport]:
         """Return the latest reports, the newest first."""
