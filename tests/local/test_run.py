@@ -90,6 +90,16 @@ def test_a_postgres_for_a_store_keeps_what_it_holds(home: Path) -> None:
         module("postgres", home, "--stop", env={})
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as another account")
+def test_a_store_is_never_put_into_the_temp_directory_instead(home: Path) -> None:
+    home.mkdir(mode=0o700)
+    done = module("postgres", home, env={})
+    assert done.returncode == 2
+    assert "server_directory" in done.stderr
+    assert done.stdout == ""
+    assert list(home.iterdir()) == []
+
+
 @pytest.mark.airflow
 def test_airflow_comes_up_for_a_store_stays_up_and_starts_again_on_what_it_had(home: Path, database: Database) -> None:
     with database.owner() as conn:
@@ -120,4 +130,5 @@ def test_airflow_comes_up_for_a_store_stays_up_and_starts_again_on_what_it_had(h
         assert child.returncode == 0, rest
         assert "nothing was dropped" in rest
     assert len(logins) == 1, "the second start found the first one's secrets and database"
+    assert (home / "postgres" / "data").is_dir()
     assert not LocalServer(home / "postgres").alive()

@@ -12,13 +12,13 @@ from sluis.errors import NotConfigured
 
 
 @contextmanager
-def held(home: Path, what: str) -> Iterator[None]:
-    """Hold ``home`` (made, private, when it is not there); the lock goes with the process, however it ends.
+def held(home: Path, what: str, *, mode: int = 0o700) -> Iterator[None]:
+    """Hold ``home`` (made with ``mode`` when it is not there); the lock goes with the process, however it ends.
 
     Raises ``NotConfigured``: ``already_running`` when another process holds it, ``home_unusable``.
     """
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.mkdir(mode=mode, parents=True, exist_ok=True)
         handle = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise NotConfigured(f"{home} cannot be used: {error.strerror}", code="home_unusable") from None

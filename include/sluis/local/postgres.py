@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sluis.errors import SluisError
+from sluis.errors import NotConfigured, SluisError
 from sluis.store.database import OWNER_URL, TASK_URL
 from sluis.store.migrate import TASK_ROLE
 from sluis.store.server import LocalServer
@@ -23,7 +23,7 @@ _STORE, _AIRFLOW = ("sluis", "sluis_owner"), ("airflow", "airflow")
 @contextmanager
 def running(home: Path, progress: Callable[[str], None]) -> Iterator[str]:
     """Give the address of Airflow's database there; a server that did not run before is stopped afterwards."""
-    server = LocalServer(home / "postgres")
+    server = _server(home)
     ran = server.alive()
     progress(f"PostgreSQL 18 of {home}: {'runs' if ran else 'starting'}")
     server.start()
@@ -35,6 +35,18 @@ def running(home: Path, progress: Callable[[str], None]) -> Iterator[str]:
             server.stop()
 
 
+def _server(home: Path) -> LocalServer:
+    """Return the server of a home; never one that stands in the temp directory, where a reboot may empty it."""
+    server = LocalServer(home / "postgres")
+    if server.home != home / "postgres":
+        raise NotConfigured(
+            f"PostgreSQL does not run as root, and its account cannot enter {home}: choose another --home, one that all"
+            " accounts can enter, or run this as another user",
+            code="server_directory",
+        )
+    return server
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Start it and print how it is reached, or stop it. Status 2: it does not start or stop, with one line."""
     parser = argparse.ArgumentParser(prog="make postgres", description=__doc__)
@@ -42,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stop", action="store_true", help="stop it; what it holds stays")
     options = parser.parse_args(arguments)
     try:
-        server = LocalServer(options.home.resolve() / "postgres")
+        server = _server(options.home.resolve())
         if options.stop:
             server.stop()
             return 0

@@ -49,7 +49,9 @@ def _run(home: Path, number: int, stack: ExitStack) -> NoReturn:
     need_port(number)
     store = store_variables(os.environ)
     _say(f"store: answers, {_active()} integration(s) that are not ended have a DAG")
-    stack.enter_context(held(home, "an Airflow"))
+    # Root's PostgreSQL runs as another account, which passes through; what is private lies in a directory of its own.
+    stack.enter_context(held(home, "an Airflow", mode=0o711 if os.geteuid() == 0 else 0o700))
+    (home / "airflow").mkdir(mode=0o700, exist_ok=True)
     dsn = os.environ.get(AIRFLOW_URL, "").strip() or stack.enter_context(postgres.running(home, _say))
     airflow = stack.enter_context(LocalAirflow(home / "airflow", dsn, port=number, store=store, progress=_say))
     name, password = airflow.login
