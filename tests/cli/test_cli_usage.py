@@ -191,6 +191,19 @@ def test_settings_change_by_a_merge_patch(database: Database, tmp_path: Path) ->
     assert ok_json("integration", "list")[0]["settings_version"] == 3
 
 
+def test_settings_that_book_more_say_from_where_the_shop_is_read_again(database: Database, tmp_path: Path) -> None:
+    merchant = new_merchant()
+    add(merchant, tmp_path)
+    with database.owner() as conn:
+        conn.execute("update sluis.integration set watermark = now()")
+    patch = tmp_path / "patch.yaml"
+    patch.write_text("start_date: 2026-10-01\n")
+    said = ok("integration", "set", merchant, "woocommerce_moneybird", "--settings", str(patch))
+    assert "reads again from 2026-09-30 22:00 UTC" in said  # midnight in Amsterdam
+    patch.write_text("overlap_minutes: 30\n")
+    assert "reads again" not in ok("integration", "set", merchant, "woocommerce_moneybird", "--settings", str(patch))
+
+
 def test_quarantine_is_listed_by_reason_and_offered(database: Database, tmp_path: Path) -> None:
     merchant = new_merchant()
     add(merchant, tmp_path)

@@ -44,7 +44,7 @@ def test_a_damaged_file_of_secrets_is_named(tmp_path: Path) -> None:
 
 def test_every_package_has_a_pool_and_the_file_sets_its_slots() -> None:
     found = pools.wanted(repository() / "config" / "pools.json")
-    assert found["package__moneybird"].slots == 8
+    assert found["package__moneybird"].slots == 32
     packages = {p.name for p in (repository() / "include/sluis/accounting").iterdir() if (p / "__init__.py").exists()}
     assert {f"package__{name}" for name in packages} <= set(found)
 

@@ -150,6 +150,8 @@ def change(
         return
     say(f"settings are at version {done.settings_version}; changed: {', '.join(done.fields) or 'nothing'}")
     say(f"{done.offered} document(s) of the quarantine are offered to the next run again")
+    if done.rereads_from is not None:
+        say(f"the next scheduled run reads again from {done.rereads_from:%Y-%m-%d %H:%M} UTC; nothing is booked twice")
 
 
 cutover.register(app)  # here, so that the help lists the commands in the order of their use
