@@ -210,6 +210,8 @@ class Booker:
         """
         while True:
             claim = self._claim(invoice)
+            if claim.attempts > 1:  # claimed since we looked: by a run whose connection, and lock with it, was lost
+                raise OutcomeUnknown("another run has claimed this document; it is looked up by the next try")
             try:
                 return claim, self.session.package.book(invoice, debtor.id)
             except OutcomeUnknown:
