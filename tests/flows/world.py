@@ -256,3 +256,18 @@ class World:
         """Delete a contact in the books, as a bookkeeper may."""
         gone = self.books.contacts.pop(contact_id)
         self.books.by_customer.pop(gone["customer_id"])
+
+
+def prepared(world: World, request: RunRequest | None = None) -> RunRequest:
+    """Run extract and transform, of the first hour's scheduled run unless said otherwise."""
+    request = request or world.scheduled(1)
+    sync.extract(request)
+    sync.transform(request)
+    return request
+
+
+def finished(world: World, request: RunRequest) -> Loaded:
+    """Run load and shred of a prepared run."""
+    done = sync.load(request, settle=NO_WAIT)
+    sync.shred(request)
+    return done
