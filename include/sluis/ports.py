@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from sluis.core.evidence import ExchangeRate, VatCheck
 from sluis.core.frozen import Frozen, Moment
 from sluis.core.invoice import Invoice
+from sluis.core.journal import JournalEntry
 from sluis.core.money import Amount
 from sluis.core.order import Buyer, Order, Unreadable
+from sluis.core.personal import NOBODY, Personal
 
 # ---------------------------------------------------------------------------------------------------------- shops
 
@@ -125,6 +129,34 @@ class Booked(Frozen):
     copies: int = 1  #: how many documents of this reference ``find`` saw: above 1 a person must delete the others
 
 
+class PaymentEntry(Frozen):
+    """A payment to register on a document in the books. ``amount`` positive: came in; negative: was paid back."""
+
+    payment_key: str  #: our own pseudonymous name of it, 32 letters and digits: unique in the administration
+    paid_on: date
+    amount: Amount
+    currency: str
+    account: str  #: the package's id of the clearing account (``Mapping.clearing_account``)
+    reference: Personal = NOBODY  #: the gateway's transaction id
+
+
+class PaidInBooks(Frozen):
+    """A payment as it stands on a document in the books. ``amount`` as in :class:`PaymentEntry`."""
+
+    external_id: str
+    paid_on: date
+    amount: Amount
+    payment_key: str | None = None  #: ``None``: not one of ours, or the package keeps no mark of it
+
+
+class Form(StrEnum):
+    """What a package can hold."""
+
+    INVOICE = "invoice"
+    JOURNAL_ENTRY = "journal_entry"
+    PAYMENT = "payment"
+
+
 class AccountingConnector(Protocol):
     """Writes documents to one administration.
 
@@ -134,6 +166,8 @@ class AccountingConnector(Protocol):
 
     #: Who shares a limiter: hashed by the store, e.g. the token for Moneybird.
     limiter_key: str
+    #: What it can do; ``check`` refuses settings that want more.
+    forms: frozenset[Form]
 
     def check(self) -> PackageFacts:
         """Ask the administration for its tax rates and ledger accounts."""
@@ -164,6 +198,41 @@ class AccountingConnector(Protocol):
 
     def documents(self, start: date, end: date) -> Iterator[Booked]:
         """Yield what stands in the books, dated from ``start`` up to and including ``end``."""
+        ...
+
+    def post(self, entry: JournalEntry) -> Booked:
+        """Create a journal entry. One call; nothing is looked up before. Only with ``Form.JOURNAL_ENTRY``."""
+        ...
+
+    def find_entry(self, reference: str, on: date) -> Booked | None:
+        """Look a journal entry up by reference, dated within a few days of ``on``; or ``None``."""
+        ...
+
+    def pay(self, external_id: str, payment: PaymentEntry) -> PaidInBooks:
+        """Register a payment on a booked document. One call; nothing is looked up before. Only with ``PAYMENT``."""
+        ...
+
+    def payments(self, external_id: str) -> tuple[PaidInBooks, ...]:
+        """Return all payments on a booked document, also those of others."""
+        ...
+
+
+# -------------------------------------------------------------------------------------------------------- registers
+
+
+class VatNumberRegister(Protocol):
+    """Tells whether a VAT number is in use (VIES)."""
+
+    def check(self, number: Personal, *, requester: str) -> VatCheck:
+        """Look a number (with its country) up. Never raises for an absent register: then it is ``unverified``."""
+        ...
+
+
+class ReferenceRates(Protocol):
+    """Publishes exchange rates."""
+
+    def rate(self, currency: str, on: date) -> ExchangeRate | None:
+        """Return the rate of the day or the last one published before it; ``None`` where there is none near it."""
         ...
 
 

@@ -13,9 +13,10 @@ from enum import StrEnum
 
 from pydantic import model_validator
 
+from sluis.core.evidence import NO_EVIDENCE, Evidence, ExchangeRate
 from sluis.core.frozen import Currency, Frozen, Moment
 from sluis.core.money import ZERO, Amount, Number
-from sluis.core.order import Buyer, LineKind
+from sluis.core.order import Buyer, LineKind, Payment
 
 
 class VatCategory(StrEnum):
@@ -35,16 +36,26 @@ class DocumentKind(StrEnum):
 
     INVOICE = "invoice"
     CREDIT_NOTE = "credit_note"
+    DAY_SUMMARY = "day_summary"  #: one journal entry over a day; never an ``Invoice``, its figures are signed
 
     @property
     def type_code(self) -> str:
         """BT-3 (UNTDID 1001): 380 commercial invoice, 381 credit note."""
-        return "380" if self is DocumentKind.INVOICE else "381"
+        return "381" if self is DocumentKind.CREDIT_NOTE else "380"
 
     @property
     def sign(self) -> int:
-        """+1 for an invoice, -1 for a credit note: how it counts in totals."""
-        return 1 if self is DocumentKind.INVOICE else -1
+        """-1 for a credit note, +1 for the others: how it counts in totals."""
+        return -1 if self is DocumentKind.CREDIT_NOTE else 1
+
+
+class VatScheme(StrEnum):
+    """In which return the VAT of a line goes."""
+
+    HOME = "home"  #: the merchant's own country
+    OSS = "oss"  #: the one stop shop (VAT directive art. 369a-369k), not in the home return
+    LOCAL = "local"  #: a registration of his own in another country
+    NONE = "none"  #: in no return of his: out of scope, or a marketplace owes it
 
 
 class VatTreatment(Frozen):
@@ -53,6 +64,9 @@ class VatTreatment(Frozen):
     category: VatCategory  #: BT-151
     rate: Number  #: BT-152, percent
     country: str  #: whose VAT it is (ISO 3166-1; for an export the seller's)
+    scheme: VatScheme = VatScheme.HOME
+    exemption: str | None = None  #: BT-121, a VATEX code where one says why there is no VAT
+    services: bool = False  #: services, not goods: the ICP list tells them apart
 
 
 class InvoiceLine(Frozen):
@@ -98,19 +112,34 @@ class Invoice(Frozen):
     total_vat: Amount  #: BT-110
     total_with_vat: Amount  #: BT-112: equals what the shop charged, to the cent
     paid_amount: Amount = ZERO  #: BT-113
+    rounding_amount: Amount = ZERO  #: BT-114: cash rounding alone
     amount_due: Amount  #: BT-115
     preceding_invoice: str | None = None  #: BT-25, on credit notes
     prices_include_vat: bool
     buyer: Buyer  #: BG-7
+    ship_to_country: str = ""  #: BT-80, ISO 3166-1
     rule: str  #: id of the VAT rule applied
     warnings: tuple[str, ...] = ()  #: codes, e.g. ``vat_charged_too_high``
+    part: str = ""  #: set where one order (or refund) needs a second document: ``voucher``, ``reverse_charge``
+    payment_method: str = ""  #: the shop's code, also where nothing was paid yet
+    payments: tuple[Payment, ...] = ()  #: positive, in the document's own currency; on a credit note paid *back*
+    original_date: date | None = None  #: the date it would have had, where its period is closed in the books
+    evidence: Evidence = NO_EVIDENCE
+    charged_currency: str = ""  #: the shop's currency, where it is not that of the document
+    charged_total: Amount | None = None  #: with VAT, in ``charged_currency``
+    charged_vat: Amount | None = None  #: in ``charged_currency``
+
+    @property
+    def owed(self) -> Decimal:
+        """Total with VAT and cash rounding: what the books must hold, positive on both type codes."""
+        return self.total_with_vat + self.rounding_amount
 
     @model_validator(mode="after")
     def _adds_up(self) -> Invoice:
         net, vat = total(line.net for line in self.lines), total(line.vat for line in self.lines)
         if (net, vat) != (self.total_without_vat, self.total_vat):
             raise ValueError("the lines do not add up to the totals (BR-CO-10, BR-CO-14)")
-        if net + vat != self.total_with_vat or self.total_with_vat - self.paid_amount != self.amount_due:
+        if net + vat != self.total_with_vat or self.owed - self.paid_amount != self.amount_due:
             raise ValueError("the totals do not add up (BR-CO-15, BR-CO-16)")
         parts = self.vat_breakdown
         if total(p.taxable_amount for p in parts) != net or total(p.vat_amount for p in parts) != vat:
@@ -122,12 +151,21 @@ class Result(StrEnum):
     """What became of a document in a run. A run proves that these add up to what was extracted."""
 
     BOOKED = "booked"
+    SUMMARISED = "summarised"  #: accounted for in its day's journal entry, which is posted when the day is over
     ADOPTED = "adopted"
     ALREADY_BOOKED = "already_booked"
     CORRECTED = "corrected"
     SKIPPED = "skipped"
     QUARANTINED = "quarantined"
     DEFERRED = "deferred"
+
+
+class Role(StrEnum):
+    """How an outcome counts in a run's proof."""
+
+    MAIN = "main"  #: an order or refund of the shop: counts as document and in cents
+    PART = "part"  #: a further document of one order or refund: its cents count, the document was counted already
+    OWN = "own"  #: made by sluis itself (a reversal, a day's entry, a payment): told apart from what was extracted
 
 
 class DocumentOutcome(Frozen):
@@ -148,6 +186,12 @@ class DocumentOutcome(Frozen):
     total: Amount = ZERO  #: with VAT, signed: negative for a credit note
     vat: Amount = ZERO  #: signed
     warnings: tuple[str, ...] = ()
+    part: str = ""
+    role: Role = Role.MAIN
+    changed_at: Moment | None = None  #: as in ``Prepared``: a deferred document holds the watermark there
+    booked_currency: str = ""  #: where the books hold it in another currency than the shop's (``currency``)
+    booked_total: Amount | None = None  #: signed, in ``booked_currency``
+    exchange: ExchangeRate | None = None
 
 
 class Prepared(Frozen):

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pydantic import Field, model_validator
 
 from sluis.core.frozen import Currency, Frozen, Moment
-from sluis.core.money import Amount, Number
+from sluis.core.money import ZERO, Amount, Number
 from sluis.core.personal import NOBODY, Personal
 
 
@@ -21,7 +21,10 @@ class LineKind(StrEnum):
     GOODS = "goods"
     SHIPPING = "shipping"
     FEE = "fee"
-    GIFT_CARD = "gift_card"
+    DISCOUNT = "discount"  #: a negative fee: it lowers the base (VAT directive art. 79)
+    GIFT_CARD = "gift_card"  #: a voucher that is *sold*; one that is used is a :class:`Payment`
+    TIP = "tip"
+    DEPOSIT = "deposit"  #: for packaging (statiegeld)
 
 
 class ChargedVat(Frozen):
@@ -74,6 +77,20 @@ class Buyer(Frozen):
     address: Address = Address()  #: the billing address
 
 
+class Payment(Frozen):
+    """Money that came in on an order, or went out on a refund. ``amount`` is positive, in the order's currency.
+
+    Never more than was paid: where the shop tells only *that* an order is paid, it is the total of that moment.
+    """
+
+    payment_id: str  #: the same one on every reading (the shop's own key, or ``order`` where it knows but one)
+    method: str  #: the shop's code, a key of ``Mapping.clearing``; for a used gift card ``gift_card``
+    amount: Amount
+    paid_at: Moment
+    reference: Personal = NOBODY  #: the gateway's transaction id: for the books, never for a log
+    gift_card: bool = False  #: paid with a voucher sold before: out of the liability, no money moved
+
+
 class Refund(Frozen):
     """Money given back on an order. Amounts are positive; ``lines`` is empty when only an amount was refunded."""
 
@@ -81,6 +98,7 @@ class Refund(Frozen):
     created_at: Moment
     total: Amount  #: with VAT, positive
     lines: tuple[OrderLine, ...] = ()
+    payments: tuple[Payment, ...] = ()  #: what was paid back, and how
 
 
 class Order(Frozen):
@@ -103,7 +121,10 @@ class Order(Frozen):
     lines: tuple[OrderLine, ...]
     vat: tuple[ChargedVat, ...] = ()  #: VAT per rate as the shop totals it over the order
     total_vat: Amount
-    total: Amount  #: with VAT: what the customer owes
+    total: Amount  #: with VAT, cash rounding included, *before* used gift cards: what was sold is owed
+    rounding_amount: Amount = ZERO  #: cash rounding alone (BT-114), part of ``total``, in no line
+    payments: tuple[Payment, ...] = ()  #: used gift cards among them
+    marketplace_liable: bool = False  #: a marketplace owes the VAT of this sale (VAT directive art. 14a)
     buyer: Buyer
     ship_to: Address
     payment_method: str = ""  #: the shop's code for it (``cod``, ``mollie_wc_gateway_ideal``)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -10,8 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, Field, StringConstraints
 
 from sluis.core.frozen import Country, Currency, Frozen
-from sluis.core.invoice import VatCategory, VatTreatment
-from sluis.core.order import LineKind
+from sluis.core.mapping import Mapping, tax_key
 
 
 def _timezone(name: str) -> str:
@@ -24,54 +22,9 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 #: ``*`` or a payment method code of the shop.
 PaymentMethod = str
 
+Supply = Literal["goods", "services", "electronic"]
 
-def tax_key(treatment: VatTreatment) -> str:
-    """Return the key of a VAT treatment in ``Mapping.tax_rates``: category, rate without needless zeros, country."""
-    return f"{treatment.category.value} {treatment.rate.normalize():f} {treatment.country}"
-
-
-_TAX_KEY = re.compile(
-    rf"^({'|'.join(category.value for category in VatCategory)}) (0|[1-9]\d?|100)(\.\d*[1-9])? [A-Z]{{2}}$", re.ASCII
-)
-
-
-def _tax_key(key: str) -> str:
-    if not _TAX_KEY.fullmatch(key):
-        raise ValueError(
-            "a tax rate is named '<category> <rate> <country>', the rate without needless zeros, e.g. 'S 21 NL',"
-            " 'S 5.5 FR' or 'G 0 NL'; category is one of " + ", ".join(category.value for category in VatCategory)
-        )
-    return key
-
-
-TaxKey = Annotated[str, AfterValidator(_tax_key)]
-
-
-class Mapping(Frozen):
-    """Where things stand in the package: its own ids of tax rates and ledger accounts."""
-
-    tax_rates: dict[TaxKey, str] = Field(
-        default_factory=dict, description="'<category> <rate> <country>' (e.g. 'S 21 NL') -> the package's tax rate id"
-    )
-    revenue: dict[LineKind, str] = Field(
-        default_factory=dict,
-        description="ledger account id per kind of line; 'goods' is the default of the others, except of 'gift_card'",
-    )
-    rounding: str | None = Field(default=None, description="ledger account id of the rounding line; default: goods")
-
-    def tax_rate(self, treatment: VatTreatment) -> str | None:
-        """Return the package's tax rate id; ``None``: ``tax_rates[tax_key(treatment)]`` must be filled."""
-        return self.tax_rates.get(tax_key(treatment)) or None
-
-    def ledger_account(self, kind: LineKind | None) -> str | None:
-        """Return the ledger account id for a kind of line (``None``: the rounding line).
-
-        A gift card never falls back on 'goods': what is owed to its holder is no revenue (VAT directive art. 30b).
-        """
-        if kind is LineKind.GIFT_CARD:
-            return self.revenue.get(kind) or None
-        own = self.rounding if kind is None else self.revenue.get(kind)
-        return own or self.revenue.get(LineKind.GOODS) or None
+__all__ = ["IntegrationSettings", "Mapping", "Supply", "tax_key"]
 
 
 class IntegrationSettings(Frozen):
@@ -103,6 +56,73 @@ class IntegrationSettings(Frozen):
     eu_consumers: Literal["home_vat", "oss"] = Field(
         default="oss",
         description="'home_vat': under the EUR 10,000 threshold (VAT directive art. 59c); 'oss': destination VAT",
+    )
+    oss_from: date | None = Field(
+        default=None,
+        description="with eu_consumers 'home_vat': from this day on destination VAT is due (the threshold was crossed)",
+    )
+    registrations: tuple[Country, ...] = Field(
+        default=(), description="other countries where the merchant has a VAT registration of his own: no OSS there"
+    )
+    ships_from: Country | None = Field(
+        default=None, description="where the goods leave from, where that is not the home country (a stock abroad)"
+    )
+    kor_until: date | None = Field(
+        default=None, description="with vat_scheme 'kor': the last day of the exemption (the threshold was crossed)"
+    )
+    eu_kor: tuple[Country, ...] = Field(
+        default=(), description="other member states whose small business exemption covers sales there (EU-KOR)"
+    )
+    supplies: Supply = Field(default="goods", description="what the shop sells: order lines do not say")
+    supplies_by_category: dict[str, Supply] = Field(
+        default_factory=dict, description="exceptions to 'supplies', per product class of the shop"
+    )
+    margin_categories: dict[str, Literal["F", "I", "J"]] = Field(
+        default_factory=dict,
+        description="product classes sold under the margin scheme: F second-hand, I works of art, J antiques",
+    )
+    reverse_charge_categories: tuple[str, ...] = Field(
+        default=(), description="product classes under domestic reverse charge (Wet OB art. 12(5))"
+    )
+    gift_cards: Literal["multi_purpose", "single_purpose"] = Field(
+        default="multi_purpose", description="'single_purpose': a voucher whose VAT is known when it is sold"
+    )
+    vat_number: str = Field(default="", max_length=20, description="the merchant's own VAT number, named to VIES")
+    vat_number_check: Literal["vies", "off"] = Field(
+        default="vies", description="whether numbers of EU business buyers are looked up before VAT is left out"
+    )
+    vat_number_unverified: Literal["wait", "quarantine", "book"] = Field(
+        default="wait", description="what to do while the register does not answer"
+    )
+    foreign_currency: Literal["convert", "quarantine"] = Field(
+        default="convert", description="'convert': orders in another currency are booked at the ECB's reference rate"
+    )
+    amount_refunds: Literal["pro_rata", "highest_rate", "lowest_rate", "quarantine"] = Field(
+        default="pro_rata", description="which VAT a refund without lines takes back"
+    )
+    earlier_refunds: Literal["book", "quarantine"] = Field(
+        default="book",
+        description="refunds of orders that were sold before the start date, or too long ago to be booked by sluis",
+    )
+    changed_orders: Literal["correct", "quarantine"] = Field(
+        default="correct", description="an order changed after it was booked: credit note and new invoice, or a person"
+    )
+    cancelled_orders: Literal["credit", "quarantine"] = Field(
+        default="credit", description="an order cancelled or binned after it was booked: credit note, or a person"
+    )
+    booking_mode: Literal["invoice", "journal_entry", "daily"] = Field(
+        default="invoice",
+        description="one invoice per order, one journal entry per order, or one journal entry per day",
+    )
+    debtor_mode: Literal["per_customer", "collective_consumers"] = Field(
+        default="per_customer", description="'collective_consumers': one debtor for all consumers"
+    )
+    register_payments: bool = Field(
+        default=True, description="whether a paid order is registered as paid, on the account of mapping.clearing"
+    )
+    books_closed_until: date | None = Field(default=None, description="last day of the books that is closed or filed")
+    closed_period: Literal["quarantine", "first_open_day"] = Field(
+        default="quarantine", description="what to do with a document dated in a closed period"
     )
     untaxed_lines: Literal["quarantine", "exempt"] = Field(
         default="quarantine",

@@ -23,6 +23,7 @@ class BookingState(StrEnum):
     """Where a document stands."""
 
     CLAIMED = "claimed"
+    HELD = "held"  #: waits for its day's journal entry
     BOOKED = "booked"
     QUARANTINED = "quarantined"
 
