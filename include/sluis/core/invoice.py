@@ -123,6 +123,7 @@ class Invoice(Frozen):
     part: str = ""  #: set where one order (or refund) needs a second document: ``voucher``, ``reverse_charge``
     payment_method: str = ""  #: the shop's code, also where nothing was paid yet
     payments: tuple[Payment, ...] = ()  #: positive, in the document's own currency; on a credit note paid *back*
+    earlier: bool = False  #: a credit note on a sale that sluis did not book: before its start, or too long ago
     original_date: date | None = None  #: the date it would have had, where its period is closed in the books
     evidence: Evidence = NO_EVIDENCE
     charged_currency: str = ""  #: the shop's currency, where it is not that of the document
@@ -192,6 +193,11 @@ class DocumentOutcome(Frozen):
     booked_currency: str = ""  #: where the books hold it in another currency than the shop's (``currency``)
     booked_total: Amount | None = None  #: signed, in ``booked_currency``
     exchange: ExchangeRate | None = None
+
+
+def invoice_id(order_id: str, part: str = "") -> str:
+    """Return the ``document_id`` of an order's invoice, or of a further document of it."""
+    return f"{order_id}/{part}" if part else order_id
 
 
 class Prepared(Frozen):

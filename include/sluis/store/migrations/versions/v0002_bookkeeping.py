@@ -17,6 +17,7 @@ alter table sluis.booking drop constraint booking_state_check;
 alter table sluis.booking add constraint booking_state_check
     check (state in ('claimed', 'held', 'booked', 'quarantined'));
 alter table sluis.booking
+    add column form text not null default 'invoice' check (form in ('invoice', 'journal_entry')),
     add column figures jsonb,
     add column payment_method text,
     add column evidence jsonb,
@@ -33,6 +34,7 @@ alter table sluis.quarantine add constraint quarantine_kind_check
 comment on column sluis.booking.kind is 'invoice, credit_note or day_summary.';
 comment on column sluis.booking.state is
     'claimed, held (waits for its day''s journal entry), booked or quarantined.';
+comment on column sluis.booking.form is 'As what it stands in the books: invoice or journal_entry.';
 comment on column sluis.booking.figures is
     'Cents per kind of line, product class and VAT treatment, to reverse and reconcile it; emptied by retention.';
 comment on column sluis.booking.payment_method is 'The shop''s code of the payment method.';
