@@ -15,21 +15,21 @@ pytestmark = pytest.mark.postgres
 
 
 def test_up_from_empty_and_again_changes_nothing(empty_database: str) -> None:
-    assert upgrade(empty_database) == (None, "0001")
-    assert upgrade(empty_database) == ("0001", "0001")
+    assert upgrade(empty_database) == (None, "0002")
+    assert upgrade(empty_database) == ("0002", "0002")
 
 
 def test_two_upgrades_at_once_both_end_well(empty_database: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(upgrade, [empty_database] * 2))
-    assert sorted(results, key=str) == [("0001", "0001"), (None, "0001")]
+    assert sorted(results, key=str) == [("0002", "0002"), (None, "0002")]
 
 
 def test_a_newer_schema_is_refused_with_both_versions(empty_database: str) -> None:
     upgrade(empty_database)
     with connect(empty_database) as conn:
         conn.execute("update sluis.alembic_version set version_num = '9999'")
-    with pytest.raises(Defect, match=r"schema version 9999, this sluis knows up to 0001") as caught:
+    with pytest.raises(Defect, match=r"schema version 9999, this sluis knows up to 0002") as caught:
         upgrade(empty_database)
     assert caught.value.code == "schema_newer"
 
@@ -60,4 +60,4 @@ def test_every_table_with_a_merchant_has_a_guard_on_its_rows(database: Database)
             ).fetchall()
         )
     assert {table for table, on in guarded.items() if not on} == {"alembic_version", "limiter"}
-    assert len(guarded) == 10
+    assert len(guarded) == 13

@@ -22,6 +22,7 @@ class Figure(Frozen):
     treatment: VatTreatment | None  #: ``None``: cash rounding, which no VAT law knows
     net_cents: int
     vat_cents: int
+    lines: int = 1  #: how many lines it adds up: a package that computes VAT itself may be a cent off for each
 
 
 Figures = tuple[Figure, ...]
@@ -60,6 +61,7 @@ def add_up(figures: Iterable[Figure]) -> Figures:
                 update={
                     "net_cents": known.net_cents + figure.net_cents,
                     "vat_cents": known.vat_cents + figure.vat_cents,
+                    "lines": known.lines + figure.lines,
                 }
             )
         )

@@ -63,6 +63,7 @@ class Loaded(Frozen):
 
     batch_id: str
     booked: int = 0
+    summarised: int = 0
     adopted: int = 0
     already_booked: int = 0
     corrected: int = 0

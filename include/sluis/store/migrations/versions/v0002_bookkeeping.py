@@ -27,6 +27,7 @@ alter table sluis.booking
     add check ((summary_key is null) = (summary_revision is null));
 create index booking_held on sluis.booking (merchant_code, integration_code, issue_date)
     where state = 'held' and summary_key is null;
+create index booking_order on sluis.booking (merchant_code, integration_code, order_number);
 create index booking_issued on sluis.booking (merchant_code, integration_code, issue_date);
 alter table sluis.quarantine drop constraint quarantine_kind_check;
 alter table sluis.quarantine add constraint quarantine_kind_check
