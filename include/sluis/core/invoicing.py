@@ -24,6 +24,7 @@ from decimal import Decimal
 
 from sluis.core import amounts, bookable, reasons, vat
 from sluis.core.amounts import Figures, Part
+from sluis.core.evidence import NO_EVIDENCE, Evidence, Needs
 from sluis.core.invoice import (
     Decision,
     DocumentKind,
@@ -46,12 +47,25 @@ ROUNDING = "Rounding"
 _VATEX = {VatCategory.EXPORT: "VATEX-EU-G"}
 
 
-def prepare(order: Order, settings: IntegrationSettings, *, today: date | None = None) -> tuple[Decision, ...]:
+def needs(order: Order, settings: IntegrationSettings, *, today: date | None = None) -> Needs:
+    """Return what must be asked of others before ``prepare`` can decide ``order``; nothing where it is skipped."""
+    on = bookable.document_date(order, settings)
+    if bookable.skip_reason(order, settings, on, today):
+        return Needs()
+    foreign = order.currency != settings.currency and settings.foreign_currency == "convert"
+    return Needs(
+        vat_number=vat.needs_number_check(order, settings, on), exchange=(order.currency, on) if foreign else None
+    )
+
+
+def prepare(
+    order: Order, settings: IntegrationSettings, *, today: date | None = None, evidence: Evidence = NO_EVIDENCE
+) -> tuple[Decision, ...]:
     """Return one decision for ``order`` and one for each of its refunds, in the order of their numbers.
 
     ``order.refunds`` must hold *all* refunds of the order: their numbers and the check on too much rest on it.
     ``today`` (in the shop's time zone) bounds the age of what is booked; ``None``: it is not looked at. Never raises
-    for what a shop says.
+    for what a shop says. ``evidence`` is what was asked because of ``needs``.
     """
     on = bookable.document_date(order, settings)
     refunds = _in_sequence(order.refunds)
