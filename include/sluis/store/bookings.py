@@ -8,76 +8,28 @@ create. Claims do not keep two runs apart in time; the lock on the administratio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from enum import StrEnum
 from typing import Any
 
-from sluis.core.frozen import Currency, Frozen, Moment
 from sluis.core.invoice import DocumentKind
 from sluis.errors import Defect, Refused
+from sluis.store.bookings_rows import (
+    ADOPT,
+    COLUMNS,
+    HERE,
+    INSERT,
+    NO_ANSWER,
+    REHOLD,
+    RETURNING,
+    Booking,
+    BookingForm,
+    BookingState,
+    booking,
+    content,
+)
 from sluis.store.database import Connection, row, rows
 from sluis.store.integrations import Integration
 
-
-class BookingState(StrEnum):
-    """Where a document stands."""
-
-    CLAIMED = "claimed"
-    HELD = "held"  #: waits for its day's journal entry
-    BOOKED = "booked"
-    QUARANTINED = "quarantined"
-
-
-class Booking(Frozen):
-    """One document in one revision. Amounts in cents of ``currency``, signed: negative for a credit note."""
-
-    kind: DocumentKind
-    document_key: bytes  #: keyed hash of the shop's id
-    revision: int  #: 0, and one more for every replacement after a correction
-    state: BookingState
-    reference: str  #: the document's number in the books
-    order_number: str | None  #: ``None`` once retention emptied it
-    claimed_at: Moment
-    attempts: int  #: how often it was claimed; above 1 the outcome of an earlier attempt is unknown
-    booked_at: Moment | None
-    external_id: str | None  #: the package's id
-    debtor_id: str | None  #: the package's id of the debtor
-    fingerprint: bytes  #: keyed hash of what the books hold of it
-    total_cents: int | None  #: with VAT, as sent; ``None`` once retention emptied it
-    vat_cents: int | None
-    package_total_cents: int | None  #: with VAT, as the package computed it
-    package_vat_cents: int | None
-    currency: Currency
-    issue_date: date
-    adopted: bool  #: found in the books, not created by us
-    reason: str | None  #: why it is quarantined, a code
-    run_id: str
-
-
-_COLUMNS = """b.kind, b.document_key, b.revision, b.state, b.reference, b.order_number, b.claimed_at, b.attempts,
-    b.booked_at, b.external_id, b.debtor_id, b.fingerprint, b.total_cents, b.vat_cents, b.package_total_cents,
-    b.package_vat_cents, b.currency, b.issue_date, b.adopted, b.reason, b.run_id"""
-_RETURNING = " returning " + _COLUMNS
-_HERE = """ where b.merchant_code = %(merchant)s and b.integration_code = %(integration)s and b.kind = %(kind)s
-    and b.document_key = %(document_key)s and b.revision = %(revision)s"""
-_INSERT = """insert into sluis.booking as b (merchant_code, integration_code, administration_key, kind, document_key,
-    revision, state, reference, order_number, fingerprint, total_cents, vat_cents, currency, issue_date, run_id,
-    external_id, debtor_id, package_total_cents, package_vat_cents, adopted, booked_at)
-    values (%(merchant)s, %(integration)s, %(administration)s, %(kind)s, %(document_key)s, %(revision)s, %(state)s,
-    %(reference)s, %(order_number)s, %(fingerprint)s, %(total_cents)s, %(vat_cents)s, %(currency)s, %(issue_date)s,
-    %(run_id)s, %(external_id)s, %(debtor_id)s, %(package_total_cents)s, %(package_vat_cents)s, %(adopted)s,
-    case when %(state)s = 'booked' then now() end) on conflict do nothing"""
-
-_ADOPT = (
-    """update sluis.booking as b set state = 'booked', booked_at = now(), reason = null, adopted = true,
-    external_id = %(external_id)s, debtor_id = %(debtor_id)s, fingerprint = %(fingerprint)s,
-    total_cents = %(total_cents)s, vat_cents = %(vat_cents)s, issue_date = %(issue_date)s,
-    package_total_cents = %(package_total_cents)s, package_vat_cents = %(package_vat_cents)s,
-    run_id = %(run_id)s"""
-    + _HERE
-    + " and b.state in ('claimed', 'quarantined')"
-    + _RETURNING
-)
+__all__ = ["Booking", "BookingForm", "BookingState", "Bookings"]
 
 
 class Bookings:
@@ -92,51 +44,71 @@ class Bookings:
         found = rows(
             self._conn,
             "select distinct on (b.kind, b.document_key) "
-            + _COLUMNS
+            + COLUMNS
             + """ from sluis.booking as b
             join unnest(%(kinds)s::text[], %(keys)s::bytea[]) as k (kind, document_key) using (kind, document_key)
             where b.merchant_code = %(merchant)s and b.integration_code = %(integration)s
             order by b.kind, b.document_key, b.revision desc""",
             {**self._scope(), "kinds": [k.value for k, _ in keys], "keys": [key for _, key in keys]},
         )
-        return {(b.kind, b.document_key): b for b in map(_booking, found)}
+        return {(b.kind, b.document_key): b for b in map(booking, found)}
 
-    def claim(
-        self,
-        *,
-        kind: DocumentKind,
-        document_key: bytes,
-        revision: int,
-        reference: str,
-        order_number: str,
-        fingerprint: bytes,
-        total_cents: int,
-        vat_cents: int,
-        currency: str,
-        issue_date: date,
-        run_id: str,
-    ) -> Booking:
+    def of_orders(self, keys: Sequence[tuple[DocumentKind, bytes]], order_numbers: Sequence[str]) -> list[Booking]:
+        """Return all revisions of these documents, and all rows under these order numbers; oldest revision first.
+
+        Retention empties order numbers, so neither way alone finds all: the keys guard against double booking, the
+        numbers find what the shop does not name any more (a deleted refund, a part that an edit took out).
+        """
+        found = rows(
+            self._conn,
+            "select "
+            + COLUMNS
+            + """ from sluis.booking as b
+            join unnest(%(kinds)s::text[], %(keys)s::bytea[]) as k (kind, document_key) using (kind, document_key)
+            where b.merchant_code = %(merchant)s and b.integration_code = %(integration)s
+            union select """
+            + COLUMNS
+            + """ from sluis.booking as b where b.merchant_code = %(merchant)s
+            and b.integration_code = %(integration)s and b.order_number = any(%(numbers)s)""",
+            {
+                **self._scope(), "kinds": [k.value for k, _ in keys], "keys": [key for _, key in keys],
+                "numbers": list(order_numbers),
+            },
+        )  # fmt: skip
+        return sorted(map(booking, found), key=lambda b: (b.kind.value, b.document_key, b.revision))
+
+    def claim(self, *, kind: DocumentKind, document_key: bytes, revision: int, **what: Any) -> Booking:
         """Claim a document before it is sent; the returned row tells by ``attempts`` whether it was claimed before.
 
+        ``what``: the content, as ``bookings_rows.content`` takes it.
         A row that exists keeps the content of the attempt before (its reference and total are what to look up in the
         books); when that look-up finds nothing and the content has changed, ``release`` it and claim again.
         Raises ``Refused("duplicate_number")`` when another document has the reference in this administration,
         ``Refused`` with the stored reason when it is quarantined but stands in the books, ``Defect("already_booked")``.
         """
-        values = self._values(kind, document_key, revision) | {
-            "state": "claimed", "reference": reference, "order_number": order_number, "fingerprint": fingerprint,
-            "total_cents": total_cents, "vat_cents": vat_cents, "currency": currency, "issue_date": issue_date,
-            "run_id": run_id, "external_id": None, "debtor_id": None, "package_total_cents": None,
-            "package_vat_cents": None, "adopted": False,
-        }  # fmt: skip
+        values = self._values(kind, document_key, revision) | content(**what) | NO_ANSWER | {"state": "claimed"}
         return self._insert_or(
             values,
             """update sluis.booking as b set state = 'claimed', attempts = b.attempts + 1, claimed_at = now(),
             reason = null, run_id = %(run_id)s"""
-            + _HERE
+            + HERE
             + " and (b.state = 'claimed' or (b.state = 'quarantined' and b.external_id is null))"
-            + _RETURNING,
+            + RETURNING,
         )
+
+    def hold(self, *, kind: DocumentKind, document_key: bytes, revision: int, **what: Any) -> Booking:
+        """Hold a document for its day's journal entry: nothing is sent for it alone. Raises what ``claim`` raises.
+
+        ``what``: the content, as ``bookings_rows.content`` takes it. A claim in the way must be released first.
+        """
+        values = self._values(kind, document_key, revision) | content(**what) | NO_ANSWER | {"state": "held"}
+        return self._insert_or(values, REHOLD)
+
+    def rehold(self, *, kind: DocumentKind, document_key: bytes, revision: int, **what: Any) -> Booking | None:
+        """Give a held document another content, unless a summary has taken it: then ``None``, and nothing changes."""
+        values = self._values(kind, document_key, revision) | content(**what)
+        changed = row(self._conn, REHOLD, values)
+        return booking(changed) if changed is not None else None
 
     def booked(
         self,
@@ -160,38 +132,44 @@ class Bookings:
             """update sluis.booking as b set state = 'booked', booked_at = now(), external_id = %(external_id)s,
             debtor_id = %(debtor_id)s, package_total_cents = %(package_total_cents)s,
             package_vat_cents = %(package_vat_cents)s, adopted = %(adopted)s"""
-            + _HERE
+            + HERE
             + " and b.state = 'claimed'"
-            + _RETURNING,
+            + RETURNING,
             values,
         )
         if changed is not None:
-            return _booking(changed)
+            return booking(changed)
         current = self._current(values)
         if current is not None and current.state is BookingState.BOOKED and current.external_id == external_id:
             return current
         raise self._illegal("booked", current)
 
     def take_over(self, kind: DocumentKind, document_key: bytes, revision: int, run_id: str) -> Booking:
-        """Let another run account for a booked document: the run that booked it failed before its report."""
+        """Let another run account for a booked or held document: the run that booked it failed before its report."""
         values = self._values(kind, document_key, revision) | {"run_id": run_id}
         changed = row(
             self._conn,
-            "update sluis.booking as b set run_id = %(run_id)s" + _HERE + " and b.state = 'booked'" + _RETURNING,
+            "update sluis.booking as b set run_id = %(run_id)s"
+            + HERE
+            + " and b.state in ('booked', 'held')"
+            + RETURNING,
             values,
         )
         if changed is None:
             raise self._illegal("taken over", self._current(values))
-        return _booking(changed)
+        return booking(changed)
 
     def release(self, kind: DocumentKind, document_key: bytes, revision: int) -> None:
-        """Take a claim (or a quarantined row) back: certainly nothing of it stands in the books.
+        """Take back a claim, a quarantined row, or what no summary has taken: certainly nothing stands in the books.
 
         With ``attempts`` above 1 that takes a look-up first: the answer to the last call alone proves nothing.
         """
         values = self._values(kind, document_key, revision)
         removed = self._conn.execute(
-            "delete from sluis.booking as b" + _HERE + " and b.state in ('claimed', 'quarantined')", values
+            "delete from sluis.booking as b"
+            + HERE
+            + " and (b.state in ('claimed', 'quarantined') or (b.state = 'held' and b.summary_key is null))",
+            values,
         ).rowcount
         if not removed:
             raise self._illegal("released", self._current(values))
@@ -205,14 +183,14 @@ class Bookings:
             self._conn,
             """update sluis.booking as b set state = 'quarantined', reason = %(reason)s,
             external_id = coalesce(%(external_id)s, b.external_id)"""
-            + _HERE
+            + HERE
             + " and b.state in ('claimed', 'quarantined')"
-            + _RETURNING,
+            + RETURNING,
             values,
         )
         if changed is None:
             raise self._illegal("quarantined", self._current(values))
-        return _booking(changed)
+        return booking(changed)
 
     def adopt(
         self,
@@ -220,34 +198,26 @@ class Bookings:
         kind: DocumentKind,
         document_key: bytes,
         revision: int,
-        reference: str,
-        order_number: str,
-        fingerprint: bytes,
-        total_cents: int,
-        vat_cents: int,
-        currency: str,
-        issue_date: date,
-        run_id: str,
         external_id: str,
         debtor_id: str | None,
         package_total_cents: int,
         package_vat_cents: int,
+        **what: Any,
     ) -> Booking:
         """Record a document that was found in the books, whoever put it there; adopting it twice changes nothing.
 
+        ``what``: the content, as ``bookings_rows.content`` takes it.
         Raises ``Refused("duplicate_number")`` when another document has the reference, ``Defect("already_booked")``
         when this one is already booked under another id of the package.
         """
-        values = self._values(kind, document_key, revision) | {
-            "state": "booked", "reference": reference, "order_number": order_number, "fingerprint": fingerprint,
-            "total_cents": total_cents, "vat_cents": vat_cents, "currency": currency, "issue_date": issue_date,
-            "run_id": run_id, "external_id": external_id, "debtor_id": debtor_id, "adopted": True,
+        values = self._values(kind, document_key, revision) | content(**what) | {
+            "state": "booked", "external_id": external_id, "debtor_id": debtor_id, "adopted": True,
             "package_total_cents": package_total_cents, "package_vat_cents": package_vat_cents,
         }  # fmt: skip
         current = self._current(values)
         if current is not None and current.state is BookingState.BOOKED and current.external_id == external_id:
             return current
-        return self._insert_or(values, _ADOPT)
+        return self._insert_or(values, ADOPT)
 
     def counts(self) -> dict[BookingState, int]:
         """Return how many rows stand in each state; a state without rows is 0."""
@@ -263,9 +233,9 @@ class Bookings:
     def _insert_or(self, values: Mapping[str, Any], update: str) -> Booking:
         """Insert the row; where it exists run ``update``, which its state must allow."""
         for _ in range(3):  # the row in the way may be released between two statements
-            made = row(self._conn, _INSERT + _RETURNING, values) or row(self._conn, update, values)
+            made = row(self._conn, INSERT + RETURNING, values) or row(self._conn, update, values)
             if made is not None:
-                return _booking(made)
+                return booking(made)
             current = self._current(values)
             if current is not None:
                 raise self._refusal(current)
@@ -290,8 +260,8 @@ class Bookings:
         return Defect(f"{name} cannot become {wanted}: it is {now}", code="booking_state")
 
     def _current(self, values: Mapping[str, Any]) -> Booking | None:
-        found = row(self._conn, "select " + _COLUMNS + " from sluis.booking as b" + _HERE, values)
-        return _booking(found) if found is not None else None
+        found = row(self._conn, "select " + COLUMNS + " from sluis.booking as b" + HERE, values)
+        return booking(found) if found is not None else None
 
     def _scope(self) -> dict[str, Any]:
         return {"merchant": self._integration.merchant, "integration": self._integration.code}
@@ -300,7 +270,3 @@ class Bookings:
         administration = {"administration": self._integration.administration_key}
         key = {"kind": kind.value, "document_key": document_key, "revision": revision}
         return self._scope() | administration | key
-
-
-def _booking(found: Mapping[str, Any]) -> Booking:
-    return Booking(**found)
