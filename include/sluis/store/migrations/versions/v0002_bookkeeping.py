@@ -20,6 +20,7 @@ alter table sluis.booking
     add column form text not null default 'invoice' check (form in ('invoice', 'journal_entry')),
     add column figures jsonb,
     add column payment_method text,
+    add column paid jsonb,
     add column evidence jsonb,
     add column original_date date,
     add column summary_key bytea check (octet_length(summary_key) = 32),
@@ -39,6 +40,8 @@ comment on column sluis.booking.form is 'As what it stands in the books: invoice
 comment on column sluis.booking.figures is
     'Cents per kind of line, product class and VAT treatment, to reverse and reconcile it; emptied by retention.';
 comment on column sluis.booking.payment_method is 'The shop''s code of the payment method.';
+comment on column sluis.booking.paid is
+    'Cents per payment method that stand in its journal entry, or will in its day''s; emptied by retention.';
 comment on column sluis.booking.evidence is
     'Exchange rate used, and of the VAT number check the date, the answer and the request id; no name, no address.';
 comment on column sluis.booking.original_date is 'The date it would have had, where its period was closed.';
