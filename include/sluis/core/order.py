@@ -96,7 +96,8 @@ class Refund(Frozen):
 
     refund_id: str
     created_at: Moment
-    total: Amount  #: with VAT, positive
+    total: Amount  #: with VAT, positive; cash rounding included
+    rounding_amount: Amount = ZERO  #: cash rounding given back, part of ``total``, in no line
     lines: tuple[OrderLine, ...] = ()
     payments: tuple[Payment, ...] = ()  #: what was paid back, and how
 
