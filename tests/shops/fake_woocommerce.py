@@ -74,6 +74,10 @@ class FakeWooCommerce:
             order["date_modified_gmt"] = stamp(at)
         return str(refund_id)
 
+    def bin(self, order_id: str, at: datetime) -> None:
+        """Put an order into the bin: recorded to raise its modification time."""
+        self.orders[int(order_id)] |= {"status": "trash", "date_modified_gmt": stamp(at)}
+
     def remove(self, order_id: str) -> None:
         del self.orders[int(order_id)]
 
@@ -98,7 +102,7 @@ class FakeWooCommerce:
     def _resource(self, parts: list[str], query: dict[str, str]) -> Answer:
         match parts:
             case ["orders"]:
-                return self._list(list(self.orders.values()), query)
+                return self._list([o for o in self.orders.values() if listed(o, query.get("status", "any"))], query)
             case ["refunds"]:
                 return self._list(list(self.refunds.values()), query)
             case ["orders", number, "refunds"]:
@@ -163,6 +167,11 @@ def trimmed(row: dict[str, Any], query: dict[str, str]) -> dict[str, Any]:
     if keys is not None and isinstance(shown.get("meta_data"), list):
         shown["meta_data"] = [entry for entry in shown["meta_data"] if entry["key"] in keys]
     return shown
+
+
+def listed(order: dict[str, Any], status: str) -> bool:
+    """``any`` leaves the bin out."""
+    return order["status"] != "trash" if status == "any" else order["status"] == status
 
 
 def within(row: dict[str, Any], bound: str, query: dict[str, str]) -> bool:
@@ -251,6 +260,7 @@ def order_json(order_id: int, created: datetime, modified: datetime) -> dict[str
         "billing": {**address, "email": "noor@example.com", "phone": "0000000000"},
         "shipping": address,
         "payment_method": "ideal",
+        "transaction_id": "tr_FAKE1",
         "created_via": "checkout",
         "meta_data": [],
         "line_items": [line_json(order_id + 10**9, "10.00", "2.10")],

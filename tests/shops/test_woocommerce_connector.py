@@ -24,6 +24,8 @@ from sluis.shops.woocommerce.client import Span
 from sluis.shops.woocommerce.mapping import signature
 from sluis.shops.woocommerce.refusals import OUR_PARAMETERS
 from sluis.shops.woocommerce.settings import (
+    GIFT_CARD_FIELDS,
+    GIFT_CARD_KEYS,
     ORDER_FIELDS,
     TEST_PAYMENTS,
     VAT_NUMBER_KEYS,
@@ -158,9 +160,9 @@ def test_no_secret_and_no_person_in_the_log_at_debug(shop: FakeWooCommerce, ever
 def test_only_the_fields_of_the_list_are_asked_for(shop: FakeWooCommerce) -> None:
     shop.add(modified=MOMENT)
     read(shop)
-    path, query = shop.log[-1]
+    path, query = shop.log[-2]
     assert path == "/wp-json/wc/v3/orders"
-    assert query["_fields"].split(",") == list(ORDER_FIELDS)
+    assert query["_fields"].split(",") == [*ORDER_FIELDS, *GIFT_CARD_FIELDS]
     assert not {"customer_note", "customer_ip_address", "customer_user_agent", "order_key"} & set(ORDER_FIELDS)
     assert (query["status"], query["dp"], query["per_page"], query["dates_are_gmt"]) == ("any", "2", "100", "true")
     assert (query["modified_after"], query["modified_before"]) == ("2026-11-20T09:59:59", "2026-11-20T11:00:00")
@@ -173,19 +175,20 @@ def test_a_window_with_parts_of_a_second_keeps_to_whole_ones() -> None:
     assert span.holds(HOUR.end)
 
 
-def test_the_calls_of_a_quiet_hour_are_two(shop: FakeWooCommerce) -> None:
+def test_the_calls_of_a_quiet_hour_are_three(shop: FakeWooCommerce) -> None:
     for _ in range(40):
         order_id = shop.add(modified=MOMENT)
         shop.refund(order_id, MOMENT, touch=False)
     assert len(documents(shop)) == 40
-    assert [path for path, _ in shop.log] == ["/wp-json/wc/v3/refunds", "/wp-json/wc/v3/orders"]
+    assert [path for path, _ in shop.log] == ["/wp-json/wc/v3/refunds", *2 * ["/wp-json/wc/v3/orders"]]
+    assert [query.get("status") for _, query in shop.log] == [None, "any", "trash"]
 
 
 def test_an_old_refund_of_a_changed_order_costs_one_call(shop: FakeWooCommerce) -> None:
     order_id = shop.add(modified=MOMENT)
     shop.refund(order_id, START - timedelta(days=9), touch=False)
     assert len(documents(shop)) == 1
-    assert [path for path, _ in shop.log][2:] == [f"/wp-json/wc/v3/orders/{order_id}/refunds"]
+    assert [path for path, _ in shop.log][2:-1] == [f"/wp-json/wc/v3/orders/{order_id}/refunds"]
 
 
 def test_an_order_that_left_the_window_is_counted_as_gone_and_not_as_read(shop: FakeWooCommerce) -> None:
@@ -195,6 +198,64 @@ def test_an_order_that_left_the_window_is_counted_as_gone_and_not_as_read(shop: 
     assert sum(len(page.documents) for page in pages) == 149
     assert [page.counted for page in pages] == [100, 49, 1]
     assert {page.shop_count for page in pages} == {150}
+
+
+# ------------------------------------------------------------------------------------------ the bin
+
+
+@pytest.mark.parametrize("by", ["modified", "dated"])
+def test_an_order_put_into_the_bin_is_seen_and_not_counted(shop: FakeWooCommerce, by: Any) -> None:
+    kept = shop.add(modified=MOMENT)
+    binned, earlier = shop.add(modified=MOMENT), shop.add(modified=START - timedelta(days=2))
+    shop.bin(binned, MOMENT)
+    shop.bin(earlier, START - timedelta(hours=2))
+    pages = list(shop.connector.read(HOUR, by=by))
+    assert [(page.shop_count, page.counted) for page in pages] == [(1, 1), (None, 0)]
+    assert [(d.order_id, d.status) for page in pages for d in page.documents if isinstance(d, Order)] == [
+        (kept, "completed"),
+        (binned, "trash"),
+    ]
+
+
+def test_more_binned_orders_than_a_page_are_all_seen_once(shop: FakeWooCommerce) -> None:
+    ids = [shop.add(modified=MOMENT) for _ in range(230)]
+    for place, order_id in enumerate(ids):
+        shop.bin(order_id, MOMENT + timedelta(seconds=place // 120))
+    assert sorted(document.order_id for document in documents(shop)) == sorted(ids)
+
+
+def test_an_order_that_is_binned_while_the_window_is_read_comes_once(shop: FakeWooCommerce) -> None:
+    order_id = shop.add(modified=MOMENT)
+    shop.before_each_call(lambda call: shop.bin(order_id, MOMENT + timedelta(minutes=1)) if call == 3 else None)
+    assert [document.order_id for document in documents(shop)] == [order_id]
+
+
+def test_a_binned_order_comes_with_its_refunds(shop: FakeWooCommerce) -> None:
+    order_id = shop.add(modified=START - timedelta(days=5))
+    refund_id = shop.refund(order_id, MOMENT, touch=False)
+    shop.bin(order_id, MOMENT)
+    (found,) = documents(shop)
+    assert isinstance(found, Order)
+    assert [refund.refund_id for refund in found.refunds] == [refund_id]
+
+
+def test_a_refund_in_the_window_brings_its_order_out_of_the_bin(shop: FakeWooCommerce) -> None:
+    order_id = shop.add(modified=START - timedelta(days=5))
+    shop.bin(order_id, START - timedelta(days=1))
+    shop.refund(order_id, MOMENT, touch=False)
+    (found,) = documents(shop)
+    assert isinstance(found, Order)
+    assert (found.status, len(found.refunds)) == ("trash", 1)
+
+
+def test_fetching_by_id_looks_into_the_bin_for_what_is_not_listed(shop: FakeWooCommerce) -> None:
+    kept, binned = shop.add(modified=MOMENT), shop.add(modified=MOMENT)
+    shop.bin(binned, MOMENT)
+    found = [d for page in shop.connector.fetch([kept, binned, "987654321"]) for d in page.documents]
+    assert [(d.order_id, d.status) for d in found if isinstance(d, Order)] == [(kept, "completed"), (binned, "trash")]
+    shop.log.clear()
+    assert len(list(shop.connector.fetch([kept]))) == 1
+    assert [query["status"] for path, query in shop.log if path.endswith("/orders")] == ["any"]
 
 
 # ------------------------------------------------------------------------------------------ refunds
@@ -261,7 +322,7 @@ def test_one_unreadable_order_does_not_stop_the_others(shop: FakeWooCommerce) ->
 @pytest.mark.parametrize("row", ["CANARY", None, {"id": "CANARY"}, {"id": None, "date_modified_gmt": "CANARY"}])
 def test_a_row_that_is_no_order_is_no_exception(shop: FakeWooCommerce, row: Any) -> None:
     shop.overrides["orders"] = (200, [row], {"X-WP-Total": "1"})
-    found = documents(shop)
+    found = list(read(shop)[0].documents)
     assert len(found) == 1
     assert isinstance(found[0], Unreadable)
     assert "CANARY" not in repr(found[0])
@@ -321,22 +382,22 @@ def test_no_more_of_a_person_is_asked_for_than_is_used(shop: FakeWooCommerce) ->
     read(shop)
     list(shop.connector.fetch([order_id]))
     asked = [query for path, query in shop.log if path.endswith("/orders")]
-    assert len(asked) == 2
+    assert len(asked) == 3
     for query in asked:
         fields = set(query["_fields"].split(","))
         assert {name.partition(".")[2] for name in fields if name.startswith("shipping.")} == {"country", "postcode"}
         assert {name.partition(".")[2] for name in fields if name.startswith("billing.")} == {
             "first_name", "last_name", "company", "address_1", "address_2", "postcode", "city", "country", "email"
         }  # fmt: skip
-        assert not fields & {"created_via", "customer_note", "customer_ip_address", "transaction_id", "order_key"}
-        assert set(query["include_meta"].split(",")) == {*VAT_NUMBER_KEYS, *TEST_PAYMENTS}
+        assert not fields & {"created_via", "customer_note", "customer_ip_address", "order_key"}
+        assert set(query["include_meta"].split(",")) == {*VAT_NUMBER_KEYS, *TEST_PAYMENTS, *GIFT_CARD_KEYS}
 
 
 def test_all_metadata_is_asked_for_where_a_key_does_not_fit_the_parameter() -> None:
     settings = WooCommerceSettings(url="https://shop.example", number_keys=("Invoice number",))
     assert settings.wanted_metadata == {}
     assert "Invoice number" in settings.metadata_keys
-    nothing = WooCommerceSettings(url="https://shop.example", vat_number_keys=(), test_payments={})
+    nothing = WooCommerceSettings(url="https://shop.example", vat_number_keys=(), test_payments={}, gift_card_keys=())
     assert nothing.wanted_metadata == {}
 
 

@@ -150,7 +150,7 @@ def test_shipping_and_fees_are_lines_of_their_own_kind() -> None:
         fee_lines=[{"id": 3, "name": "", "tax_class": "", **part, "total": "-4.09"}],
     )
     kinds = [(line.kind, line.description, line.quantity, line.net) for line in read(raw).lines[1:]]
-    assert kinds == [("shipping", "PostNL & co", 1, Decimal("4.09")), ("fee", "fee", 1, Decimal("-4.09"))]
+    assert kinds == [("shipping", "PostNL & co", 1, Decimal("4.09")), ("discount", "discount", 1, Decimal("-4.09"))]
 
 
 def test_gift_cards_are_told_by_their_article_code() -> None:

@@ -203,3 +203,33 @@ def test_half_an_order_is_unreadable_and_says_where() -> None:
     assert isinstance(found, Unreadable)
     assert (found.order_id, found.field) == ("304", "tax_lines")
     assert found.total == Decimal("5.94")
+
+
+@pytest.mark.parametrize("name", recorded_orders())
+def test_each_paid_order_names_its_payment_and_no_other_does(name: str) -> None:
+    """As recorded: the total, under the gateway's transaction; no plugin for gift cards ran in that shop."""
+    raw = recorded(name)
+    order = to_order(raw, [], SETTINGS)
+    assert isinstance(order, Order)
+    paid, total = raw["date_paid_gmt"], Decimal(raw["total"])
+    if not paid or not total:
+        assert order.payments == ()
+        return
+    (payment,) = order.payments
+    assert (payment.amount, payment.method) == (order.total, raw["payment_method"])
+    assert payment.paid_at == datetime.fromisoformat(paid).replace(tzinfo=UTC)
+    assert payment.reference.reveal() == raw["transaction_id"]
+    assert not order.marketplace_liable
+    assert order.rounding_amount == 0
+
+
+def test_the_recorded_refunds_were_made_by_hand_so_nobody_knows_how_they_were_paid_back() -> None:
+    refunds = [refund for case in cases() for refund in order_of(case).refunds]
+    assert len(refunds) >= 12
+    assert all(refund.payments == () for refund in refunds)
+
+
+def test_the_recorded_negative_fees_are_discounts() -> None:
+    for case in cases():
+        if case["case"] in NET_NOT_STATED:
+            assert "discount" in {line.kind for line in order_of(case).lines}

@@ -93,7 +93,7 @@ def test_a_refused_parameter_is_named() -> None:
 
 
 @pytest.mark.parametrize("by", ["modified", "dated"])
-def test_the_whole_recorded_shop_comes_once_with_its_refunds_in_two_calls(
+def test_the_whole_recorded_shop_comes_once_with_its_refunds_in_three_calls(
     shop: FakeWooCommerce, by: Literal["modified", "dated"]
 ) -> None:
     pages = list(shop.connector.read(EVERYTHING, by=by))
@@ -101,7 +101,7 @@ def test_the_whole_recorded_shop_comes_once_with_its_refunds_in_two_calls(
     assert all(isinstance(order, Order) for order in orders)
     assert pages[0].shop_count == 84
     assert Counter(order.order_id for order in orders) == Counter(str(number) for number in shop.orders)
-    assert shop.calls == 2  # the refunds, the orders: nothing is asked per order
+    assert shop.calls == 3  # the refunds, the orders, the bin: nothing is asked per order
     facts = {str(case["order_id"]): case for case in yaml.safe_load((FOLDER / "cases.yaml").read_text())["cases"]}
     expected = Decimal(0)
     refunded = Decimal(0)
@@ -126,7 +126,46 @@ def test_a_refund_of_november_brings_its_order_of_2024(shop: FakeWooCommerce) ->
     assert [refund.total for refund in order.refunds] == [Decimal("12.95")]
 
 
+@pytest.mark.parametrize("by", ["modified", "dated"])
+def test_the_recorded_bin_is_read_beside_the_shops_count(
+    shop: FakeWooCommerce, by: Literal["modified", "dated"]
+) -> None:
+    binned = {row["id"]: row for row in recorded("orders-list-status-trash")["response"]["body"]}
+    shop.orders.update(binned)
+    pages = list(shop.connector.read(EVERYTHING, by=by))
+    documents = [document for page in pages for document in page.documents]
+    assert pages[0].shop_count == sum(page.counted or 0 for page in pages) == 84
+    assert {int(d.order_id) for d in documents if isinstance(d, Order) and d.status == "trash"} == set(binned)
+    assert len(documents) == 84 + len(binned)
+    (found,) = (d for page in shop.connector.fetch([str(n) for n in binned]) for d in page.documents)
+    assert isinstance(found, Order)
+    assert found.status == "trash"
+
+
+def test_putting_an_order_into_the_bin_raises_its_modification_time() -> None:
+    """What the walk over the bin rests on: the same order before and after ``DELETE`` without ``force``."""
+    before = recorded("order-for-webhook-created")["response"]["body"]
+    after = recorded("order-trashed-by-id")["response"]["body"]
+    assert before["id"] == after["id"]
+    assert after["status"] == "trash"
+    assert after["date_modified_gmt"] > before["date_modified_gmt"]
+
+
+def test_a_gateways_refund_that_leaves_its_order_alone_is_seen(shop: FakeWooCommerce) -> None:
+    """Recorded refunds, with the orders' modification times as they would be had the gateway not touched them."""
+    window = Window(start=datetime(2026, 10, 1, tzinfo=UTC), end=datetime(2027, 1, 1, tzinfo=UTC))
+    made = {r["id"] for r in shop.refunds.values() if "2026-10" <= r["date_created_gmt"] < "2027"}
+    for order in shop.orders.values():
+        order["date_modified_gmt"] = "2026-01-01T00:00:00"
+    pages = list(shop.connector.read(window, by="modified"))
+    found = [d for page in pages for d in page.documents if isinstance(d, Order)]
+    assert pages[0].shop_count == 0
+    assert made
+    assert made <= {int(refund.refund_id) for order in found for refund in order.refunds}
+
+
 LISTS = [
+    "orders-list-status-trash",
     *[name for name in names("orders-window-*") if recorded(name)["request"]["query"].get("dates_are_gmt")],
     *names("orders-created-*utc"),
     "orders-list-fields-only",
@@ -141,6 +180,7 @@ LISTS = [
 @pytest.mark.parametrize("name", LISTS)
 def test_the_imitation_finds_what_the_real_shop_found(shop: FakeWooCommerce, name: str) -> None:
     exchange = recorded(name)
+    shop.orders.update({row["id"]: row for row in recorded("orders-list-status-trash")["response"]["body"]})
     query = {key: str(value) for key, value in exchange["request"]["query"].items()}
     status, body, headers = shop.answer(exchange["request"]["path"], query)
     assert status == exchange["response"]["status"]

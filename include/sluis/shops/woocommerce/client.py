@@ -21,13 +21,14 @@ from sluis.http import TOO_LARGE, Answer, VendorSession
 from sluis.shops.reading import Reader, WrongField, identity
 from sluis.shops.woocommerce.settings import (
     IDS_PER_CALL,
-    ORDER_FIELDS,
     PER_PAGE,
     REFUND_FIELDS,
     WooCommerceSettings,
 )
 
 API = "/wp-json/wc/v3"
+#: Every status but those of the bin; and the bin itself (WooCommerce 3.6 and later: woocommerce #21595).
+ANY, TRASH = "any", "trash"
 _SECOND = timedelta(seconds=1)
 
 Row = dict[str, Any]
@@ -73,7 +74,7 @@ class WooCommerceClient:
 
     def __init__(self, session: VendorSession, settings: WooCommerceSettings) -> None:
         self._session = session
-        self._order_fields = {"_fields": ",".join(ORDER_FIELDS), **settings.wanted_metadata}
+        self._order_fields = {"_fields": ",".join(settings.order_fields), **settings.wanted_metadata}
         self._per_page = PER_PAGE
 
     def get(self, path: str, params: dict[str, Any] | None = None, *, accept: Sequence[int] = ()) -> Answer:
@@ -101,12 +102,15 @@ class WooCommerceClient:
 
     def count(self, span: Span, key: SortKey) -> int:
         """Return how many orders the shop has in the span."""
-        params = {**_bounds(key, span.first, span.end), "status": "any", "per_page": 1, "_fields": "id"}
+        params = {**_bounds(key, span.first, span.end), "status": ANY, "per_page": 1, "_fields": "id"}
         return self.rows("orders", params)[1]
 
-    def orders(self, span: Span, key: SortKey) -> Iterator[tuple[list[Row], int]]:
-        """Walk the orders of a span: rows (a row may come twice) and the shop's count at that call."""
-        return self._walk("orders", {"status": "any", **self._order_fields}, span, key)
+    def orders(self, span: Span, key: SortKey, status: str = ANY) -> Iterator[tuple[list[Row], int]]:
+        """Walk the orders of a span: rows (a row may come twice) and the shop's count at that call.
+
+        ``TRASH``: the orders in the bin, which ``ANY`` leaves out.
+        """
+        return self._walk("orders", {"status": status, **self._order_fields}, span, key)
 
     def refunds(self, span: Span) -> Iterator[tuple[list[Row], int]]:
         """Walk the refunds made in a span, of all orders (WooCommerce 9.0 and later)."""
@@ -117,18 +121,18 @@ class WooCommerceClient:
         answer = self.get("refunds", {"per_page": 1, "_fields": "id"}, accept=(404,))
         return answer.status != 404
 
-    def orders_by_id(self, ids: Sequence[str]) -> list[Row]:
-        """Read orders by id; those the shop does not list (any more, or in the bin) are left out."""
+    def orders_by_id(self, ids: Sequence[str], status: str = ANY) -> list[Row]:
+        """Read orders by id; those the shop does not list under this status (any more) are left out."""
         if not 0 < len(ids) <= IDS_PER_CALL:
             raise Defect(f"orders_by_id takes 1 to {IDS_PER_CALL} ids, not {len(ids)}")
-        params = {"include": ",".join(ids), "status": "any", "per_page": PER_PAGE, **self._order_fields}
+        params = {"include": ",".join(ids), "status": status, "per_page": PER_PAGE, **self._order_fields}
         try:
             return self.rows("orders", {**params, "orderby": "id", "order": "asc"})[0]
         except Defect as error:
             if error.code != TOO_LARGE or len(ids) == 1:
                 raise
         half = len(ids) // 2
-        return self.orders_by_id(ids[:half]) + self.orders_by_id(ids[half:])
+        return self.orders_by_id(ids[:half], status) + self.orders_by_id(ids[half:], status)
 
     def refunds_of(self, order_id: str) -> list[Row]:
         """Read all refunds of one order."""

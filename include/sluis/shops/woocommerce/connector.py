@@ -15,6 +15,7 @@ from sluis.shops.reading import WrongField, identity
 from sluis.shops.woocommerce.client import (
     CREATED,
     MODIFIED,
+    TRASH,
     Row,
     SortKey,
     Span,
@@ -49,28 +50,30 @@ class WooCommerceShop:
             raise NotAShop(f"WooCommerce: {wrong.field} is not what WooCommerce answers", code="not_the_api") from None
 
     def read(self, window: Window, *, by: Literal["modified", "dated"]) -> Iterator[Page]:
-        """Yield every order of the window, then the orders outside it that were refunded inside it.
+        """Yield every order of the window, then those in the bin, then those outside that were refunded inside it.
 
-        ``shop_count`` stands on the pages of the window (the shop's count at the first call); a page of refunded
-        orders has none and counts for nothing.
+        ``shop_count`` stands on the pages of the window (the shop's count at the first call, which leaves the bin
+        out); pages of binned and of refunded orders have none and count for nothing.
         """
         span = Span.over(window.start, window.end)
         refunds = self._refunds_made_in(span)
         orphans = refunds.pop(_NO_ORDER, {})
-        yield from self._window(span, MODIFIED if by == "modified" else CREATED, refunds)
+        key = MODIFIED if by == "modified" else CREATED
+        seen: set[str] = set()
+        yield from self._window(span, key, refunds, seen)
+        yield from self._binned(span, key, refunds, seen)
         for page in self._by_id(list(refunds), refunds):
             yield page.model_copy(update={"counted": 0})
         if orphans:
             yield Page(documents=tuple(to_orphan(row) for row in orphans.values()), counted=0)
 
     def fetch(self, order_ids: Sequence[str]) -> Iterator[Page]:
-        """Yield these orders with all their refunds; ids the shop does not list (any more, or binned) are left out."""
+        """Yield these orders with all their refunds, binned ones too; ids the shop does not know are left out."""
         wanted = [order_id for order_id in dict.fromkeys(order_ids) if identity({"id": order_id}) == order_id]
         yield from self._by_id(wanted, {})
 
-    def _window(self, span: Span, key: SortKey, refunds: dict[str, Refunds]) -> Iterator[Page]:
+    def _window(self, span: Span, key: SortKey, refunds: dict[str, Refunds], seen: set[str]) -> Iterator[Page]:
         shop_count: int | None = None
-        seen: set[str] = set()
         counted = 0
         for rows, total in self._client.orders(span, key):
             shop_count = total if shop_count is None else shop_count
@@ -80,6 +83,13 @@ class WooCommerceShop:
             yield Page(documents=documents, shop_count=shop_count, counted=len(fresh))
         if shop_count is not None and counted < shop_count:
             yield self._withdrawn(span, key, shop_count)
+
+    def _binned(self, span: Span, key: SortKey, refunds: dict[str, Refunds], seen: set[str]) -> Iterator[Page]:
+        """Yield the orders in the bin: putting one there raises its modification time (recorded), but hides it."""
+        for rows, _ in self._client.orders(span, key, TRASH):
+            fresh = [row for row in rows if _inside(row, span, key) and _first_time(row, seen)]
+            if fresh:
+                yield Page(documents=tuple(self._document(row, refunds) for row in fresh), counted=0)
 
     def _withdrawn(self, span: Span, key: SortKey, shop_count: int) -> Page:
         """Ask again how many orders there are: one that changed meanwhile left the window and is in the next one."""
@@ -91,6 +101,9 @@ class WooCommerceShop:
         for start in range(0, len(order_ids), IDS_PER_CALL):
             ids = order_ids[start : start + IDS_PER_CALL]
             rows = self._client.orders_by_id(ids)
+            found = {identity(row) for row in rows}
+            if binned := [order_id for order_id in ids if order_id not in found]:
+                rows += self._client.orders_by_id(binned, TRASH)
             missing += len(ids) - len(rows)
             yield Page(documents=tuple(self._document(row, refunds) for row in rows))
         if missing:

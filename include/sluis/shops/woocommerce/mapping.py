@@ -20,7 +20,8 @@ from requests_oauthlib import OAuth1
 from sluis.core.order import Address, Buyer, ChargedVat, LineKind, Order, OrderLine, Refund, Unreadable
 from sluis.core.personal import NOBODY, Personal
 from sluis.shops.reading import Reader, WrongField, is_order_number, plain_text, scalar
-from sluis.shops.woocommerce.settings import WooCommerceCredentials, WooCommerceSettings
+from sluis.shops.woocommerce.payments import gift_cards_used, paid_back, payments_of
+from sluis.shops.woocommerce.settings import WooCommerceCredentials, WooCommerceSettings, matching
 
 T = TypeVar("T")
 
@@ -30,6 +31,8 @@ STANDARD_CLASS = "standard"
 #: The longest of the EU has 14; the checks of numbers are not made for texts of thousands of digits.
 LONGEST_VAT_NUMBER = 60
 _FILLING = re.compile(r"[\s.\-]+")
+#: What of an order's fees is no line (``WooCommerceSettings.fee_kinds``).
+ROUNDING = "rounding"
 
 #: rate id -> (percent, compound)
 Rates = dict[str, tuple[Decimal, bool]]
@@ -64,26 +67,34 @@ def _order(order: Reader, refunds: Sequence[Mapping[str, Any]], settings: WooCom
     rates = _rates(order)
     meta = _metadata(order, settings)
     billing = order.child("billing")
+    lines, rounding = tuple(_lines(order, rates, settings)), _rounding(order, settings)
+    gift_cards = gift_cards_used(order, meta, lines, rounding, settings)
+    method, created_at = order.code("payment_method", ""), order.moment("date_created_gmt")
+    paid_at = order.moment_or_none("date_paid_gmt")
+    given_back = _refunds(refunds, rates, settings, {line.line_id: line for line in lines}, method)
     return Order(
         platform=PLATFORM,
         order_id=order.identifier("id"),
         number=_number(order, meta, settings),
         status=order.code("status"),
         currency=order.code("currency"),
-        created_at=order.moment("date_created_gmt"),
+        created_at=created_at,
         modified_at=order.moment("date_modified_gmt"),
-        paid_at=order.moment_or_none("date_paid_gmt"),
+        paid_at=paid_at,
         completed_at=order.moment_or_none("date_completed_gmt"),
         prices_include_vat=order.flag("prices_include_tax"),
-        lines=tuple(_lines(order, rates, settings)),
+        lines=lines,
         vat=_vat_per_rate(order),
         total_vat=order.amount("total_tax"),
-        total=order.amount("total"),
+        total=order.amount("total") + gift_cards,
+        rounding_amount=rounding,
+        payments=payments_of(order, gift_cards, method, created_at, paid_at),
+        marketplace_liable=_is_marked(meta, settings.marketplace_orders),
         buyer=_buyer(order, billing, meta, settings),
         ship_to=_ship_to(order, billing),
-        payment_method=order.code("payment_method", ""),
-        is_test=_is_test(meta, settings),
-        refunds=tuple(sorted(_refunds(refunds, rates, settings), key=lambda r: (r.created_at, int(r.refund_id)))),
+        payment_method=method,
+        is_test=_is_marked(meta, settings.test_payments),
+        refunds=tuple(sorted(given_back, key=lambda r: (r.created_at, int(r.refund_id)))),
     )
 
 
@@ -114,18 +125,50 @@ def _lines(document: Reader, rates: Rates, settings: WooCommerceSettings, sign: 
             line,
             rates,
             sign,
-            kind=LineKind.GIFT_CARD if sku and sku in settings.gift_card_skus else LineKind.GOODS,
+            kind=_kind_of_article(sku, settings),
             name=plain_text(line.text("name", "")) or sku,
             quantity=line.number("quantity") * sign,
-            category=line.text("tax_class", "") or STANDARD_CLASS,
+            category=matching(settings.category_by_sku, sku) or line.text("tax_class", "") or STANDARD_CLASS,
         )
     once = Decimal(1)
     for line in document.items("shipping_lines"):
         name = plain_text(line.text("method_title", ""))
         yield _line(line, rates, sign, kind=LineKind.SHIPPING, name=name, quantity=once, category=None)
+    for line, name, what in _fees(document, settings):
+        if what == ROUNDING:
+            continue
+        # A negative fee lowers the base, whatever it is called; in a refund it stands with a plus.
+        kind = LineKind.DISCOUNT if line.number("total") * sign < 0 else LineKind(what)
+        tax_class = line.text("tax_class", "") or STANDARD_CLASS
+        yield _line(line, rates, sign, kind=kind, name=name, quantity=once, category=tax_class)
+
+
+def _kind_of_article(sku: str, settings: WooCommerceSettings) -> LineKind:
+    if sku and sku in settings.gift_card_skus:
+        return LineKind.GIFT_CARD
+    return LineKind(matching(settings.sku_kinds, sku) or LineKind.GOODS)
+
+
+def _fees(document: Reader, settings: WooCommerceSettings) -> Iterator[tuple[Reader, str, str]]:
+    """Yield the fees with their names and what ``fee_kinds`` says they are."""
     for line in document.items("fee_lines"):
-        name, tax_class = plain_text(line.text("name", "")), line.text("tax_class", "") or STANDARD_CLASS
-        yield _line(line, rates, sign, kind=LineKind.FEE, name=name, quantity=once, category=tax_class)
+        name = plain_text(line.text("name", ""))
+        yield line, name, matching(settings.fee_kinds, name) or LineKind.FEE.value
+
+
+def _rounding(document: Reader, settings: WooCommerceSettings, sign: int = 1) -> Decimal:
+    """Add the fees that are cash rounding: below one unit of the currency, and without VAT."""
+    total = Decimal(0)
+    for line, _, what in _fees(document, settings):
+        if what != ROUNDING:
+            continue
+        amount = line.rounded("total") * sign
+        if abs(amount) >= 1:
+            raise WrongField(line.at("total (too much for cash rounding)"))
+        if line.rounded("total_tax"):
+            raise WrongField(line.at("total_tax (cash rounding bears no VAT)"))
+        total += amount
+    return total
 
 
 def _line(
@@ -165,18 +208,31 @@ def _charged(line: Reader, rates: Rates, sign: int) -> Iterator[ChargedVat]:
 
 
 def _refunds(
-    refunds: Sequence[Mapping[str, Any]], order_rates: Rates, settings: WooCommerceSettings
+    refunds: Sequence[Mapping[str, Any]],
+    order_rates: Rates,
+    settings: WooCommerceSettings,
+    sold: Mapping[str, OrderLine],
+    method: str,
 ) -> Iterator[Refund]:
     for index, raw in enumerate(refunds):
         refund = Reader(raw, f"refunds[{index}]")
         rates = order_rates | _rates(refund)
-        lines = (line for line in _lines(refund, rates, settings, sign=-1) if not _says_nothing(line))
+        lines = (_as_sold(line, sold) for line in _lines(refund, rates, settings, sign=-1) if not _says_nothing(line))
+        total, created_at = refund.amount("amount"), refund.moment("date_created_gmt")
         yield Refund(
             refund_id=refund.identifier("id"),
-            created_at=refund.moment("date_created_gmt"),
-            total=refund.amount("amount"),
+            created_at=created_at,
+            total=total,
+            rounding_amount=_rounding(refund, settings, sign=-1),
             lines=tuple(lines),
+            payments=paid_back(refund, method, total, created_at, settings),
         )
+
+
+def _as_sold(line: OrderLine, sold: Mapping[str, OrderLine]) -> OrderLine:
+    """Give a refund's line the kind and class of the line that it takes back: an article may have lost its SKU."""
+    origin = sold.get(line.line_id)
+    return line if origin is None else line.model_copy(update={"kind": origin.kind, "category": origin.category})
 
 
 def _says_nothing(line: OrderLine) -> bool:
@@ -264,12 +320,13 @@ def _number(order: Reader, meta: dict[str, Any], settings: WooCommerceSettings) 
     return order.order_number("number")
 
 
-def _is_test(meta: dict[str, Any], settings: WooCommerceSettings) -> bool:
-    return any(
-        _scalar(meta.get(key)).lower() in {value.lower() for value in values}
-        for key, values in settings.test_payments.items()
-        if key in meta
-    )
+def _is_marked(meta: dict[str, Any], marks: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a metadata key holds one of its values; ``*`` is any that is not empty. Capitals do not count."""
+    for key, values in marks.items():
+        found = _scalar(meta.get(key)).lower()
+        if found and ("*" in values or found in {value.lower() for value in values}):
+            return True
+    return False
 
 
 # ------------------------------------------------------------------------------------------------------ unreadable
