@@ -60,6 +60,7 @@ class VendorSession:
     the environment are not used. Not for use by two threads at once.
 
     ``on_error`` sees every refusal first and may give a better error; ``limiter_key`` names who shares the limiter.
+    ``parse`` reads a body that is no JSON; it raises ``BrokenBody`` or ``ForeignBody`` of ``sluis.http.answer``.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class VendorSession:
         read_retries: int = 3,
         on_error: Hook | None = None,
         largest_body: int = LARGEST_BODY,
+        parse: Callable[[bytes], Any] = parse_body,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -87,6 +89,7 @@ class VendorSession:
         self._read_retries = read_retries
         self._on_error = on_error
         self._largest_body = largest_body
+        self._parse = parse
         self._sleep, self._now = sleep, now
         self._session = _requests_session(auth, headers or {})
 
@@ -220,7 +223,7 @@ class VendorSession:
         request_id = _request_id(headers)
         good = 200 <= status < 300 or status in call.accept
         try:
-            body = parse_body(raw)
+            body = self._parse(raw)
         except BrokenBody:
             body = None
             if good:
