@@ -106,6 +106,7 @@ class PackageFacts(Frozen):
     tax_rates: tuple[TaxRate, ...]
     ledger_accounts: tuple[LedgerAccount, ...]
     has_debtors: bool  #: contacts that sluis did not make
+    needs_mapping: bool = True  #: ``False``: documents carry their VAT themselves, there are no ids to map
     warnings: tuple[str, ...] = ()
 
 
@@ -223,8 +224,11 @@ class AccountingConnector(Protocol):
 class VatNumberRegister(Protocol):
     """Tells whether a VAT number is in use (VIES)."""
 
-    def check(self, number: Personal, *, requester: str) -> VatCheck:
-        """Look a number (with its country) up. Never raises for an absent register: then it is ``unverified``."""
+    def check(self, number: Personal, *, requester: str, country: str = "") -> VatCheck:
+        """Look a number up; ``country`` (ISO) says whose it is where the number does not.
+
+        Never raises for an absent register: then it is ``unverified``.
+        """
         ...
 
 

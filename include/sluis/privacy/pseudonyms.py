@@ -13,9 +13,11 @@ import hashlib
 import hmac
 import re
 
+from sluis.core import vat_numbers
 from sluis.core.fingerprint import content
 from sluis.core.invoice import DocumentKind, Invoice
 from sluis.core.order import Buyer
+from sluis.core.personal import Personal
 from sluis.errors import NotConfigured
 
 #: 160 bits: no collision among any number of customers, and 32 letters in the books.
@@ -55,6 +57,14 @@ class Pseudonyms:
         else:
             mac = self._mac("customer/order", integration_code, order_id, vat_number)
         return base64.b32encode(mac[:_CUSTOMER_BYTES]).decode("ascii").lower()
+
+    def number_key(self, number: Personal, country: str) -> tuple[str, bytes] | None:
+        """Return the member state of a VAT number and the 32 bytes under which its check is remembered.
+
+        ``country`` (ISO code) is whose number it is where it does not say so itself; ``None``: it is not well-formed.
+        """
+        parts = vat_numbers.parts(number.reveal(), country)
+        return None if parts is None else (parts[0], self._mac("vat_number", *parts))
 
     def fingerprint(self, invoice: Invoice) -> bytes:
         """Return 32 bytes that change when what the books hold of the invoice would change."""
