@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from sluis.core.evidence import NO_EVIDENCE, Evidence
 from sluis.core.figures import Figures
 from sluis.core.frozen import Currency, Frozen, Moment
 from sluis.core.invoice import DocumentKind
+from sluis.core.journals import Paid
 
 #: As what a document stands in the books by itself; a part of a day's summary is ``journal_entry``.
 BookingForm = Literal["invoice", "journal_entry"]
@@ -53,6 +54,7 @@ class Booking(Frozen):
     run_id: str
     form: BookingForm = "invoice"
     figures: Figures | None = None  #: ``None``: unknown (adopted), or emptied by retention
+    paid: tuple[Paid, ...] | None = None  #: when it was booked, signed; ``None``: as for ``figures``
     payment_method: str | None = None
     evidence: Evidence | None = None
     original_date: date | None = None  #: the date it would have had, where its period was closed
@@ -77,26 +79,26 @@ class Booking(Frozen):
 
 COLUMNS = """b.kind, b.document_key, b.revision, b.state, b.reference, b.order_number, b.claimed_at, b.attempts,
     b.booked_at, b.external_id, b.debtor_id, b.fingerprint, b.total_cents, b.vat_cents, b.package_total_cents,
-    b.package_vat_cents, b.currency, b.issue_date, b.adopted, b.reason, b.run_id, b.form, b.figures, b.payment_method,
-    b.evidence, b.original_date, b.summary_key, b.summary_revision"""
+    b.package_vat_cents, b.currency, b.issue_date, b.adopted, b.reason, b.run_id, b.form, b.figures, b.paid,
+    b.payment_method, b.evidence, b.original_date, b.summary_key, b.summary_revision"""
 RETURNING = " returning " + COLUMNS
 HERE = """ where b.merchant_code = %(merchant)s and b.integration_code = %(integration)s and b.kind = %(kind)s
     and b.document_key = %(document_key)s and b.revision = %(revision)s"""
 INSERT = """insert into sluis.booking as b (merchant_code, integration_code, administration_key, kind, document_key,
     revision, state, reference, order_number, fingerprint, total_cents, vat_cents, currency, issue_date, run_id,
-    external_id, debtor_id, package_total_cents, package_vat_cents, adopted, booked_at, form, figures, payment_method,
-    evidence, original_date)
+    external_id, debtor_id, package_total_cents, package_vat_cents, adopted, booked_at, form, figures, paid,
+    payment_method, evidence, original_date)
     values (%(merchant)s, %(integration)s, %(administration)s, %(kind)s, %(document_key)s, %(revision)s, %(state)s,
     %(reference)s, %(order_number)s, %(fingerprint)s, %(total_cents)s, %(vat_cents)s, %(currency)s, %(issue_date)s,
     %(run_id)s, %(external_id)s, %(debtor_id)s, %(package_total_cents)s, %(package_vat_cents)s, %(adopted)s,
-    case when %(state)s = 'booked' then now() end, %(form)s, %(figures)s, %(payment_method)s, %(evidence)s,
+    case when %(state)s = 'booked' then now() end, %(form)s, %(figures)s, %(paid)s, %(payment_method)s, %(evidence)s,
     %(original_date)s) on conflict do nothing"""
 ADOPT = (
     """update sluis.booking as b set state = 'booked', booked_at = now(), reason = null, adopted = true,
     external_id = %(external_id)s, debtor_id = %(debtor_id)s, fingerprint = %(fingerprint)s,
     total_cents = %(total_cents)s, vat_cents = %(vat_cents)s, issue_date = %(issue_date)s,
     package_total_cents = %(package_total_cents)s, package_vat_cents = %(package_vat_cents)s,
-    form = %(form)s, figures = %(figures)s, payment_method = %(payment_method)s, evidence = %(evidence)s,
+    form = %(form)s, figures = %(figures)s, paid = %(paid)s, payment_method = %(payment_method)s, evidence = %(evidence)s,
     run_id = %(run_id)s"""
     + HERE
     + " and b.state in ('claimed', 'quarantined')"
@@ -105,7 +107,7 @@ ADOPT = (
 REHOLD = (
     """update sluis.booking as b set fingerprint = %(fingerprint)s, total_cents = %(total_cents)s,
     vat_cents = %(vat_cents)s, currency = %(currency)s, issue_date = %(issue_date)s, figures = %(figures)s,
-    payment_method = %(payment_method)s, evidence = %(evidence)s, original_date = %(original_date)s,
+    paid = %(paid)s, payment_method = %(payment_method)s, evidence = %(evidence)s, original_date = %(original_date)s,
     run_id = %(run_id)s"""
     + HERE
     + " and b.state = 'held' and b.summary_key is null"
@@ -129,6 +131,7 @@ def content(
     run_id: str,
     form: BookingForm = "invoice",
     figures: Figures | None = None,
+    paid: tuple[Paid, ...] | None = None,
     payment_method: str = "",
     evidence: Evidence = NO_EVIDENCE,
     original_date: date | None = None,
@@ -137,11 +140,15 @@ def content(
     return {
         "reference": reference, "order_number": order_number, "fingerprint": fingerprint, "total_cents": total_cents,
         "vat_cents": vat_cents, "currency": currency, "issue_date": issue_date, "run_id": run_id, "form": form,
-        "figures": None if figures is None else Jsonb([figure.model_dump(mode="json") for figure in figures]),
+        "figures": _jsonb(figures), "paid": _jsonb(paid),
         "payment_method": payment_method or None,
         "evidence": None if evidence == NO_EVIDENCE else Jsonb(evidence.model_dump(mode="json")),
         "original_date": original_date,
     }  # fmt: skip
+
+
+def _jsonb(models: Sequence[Frozen] | None) -> Jsonb | None:
+    return None if models is None else Jsonb([model.model_dump(mode="json") for model in models])
 
 
 def booking(found: Mapping[str, Any]) -> Booking:
