@@ -56,6 +56,7 @@ class Transformed(Frozen):
     prepared: int = 0
     skipped: int = 0
     quarantined: int = 0
+    deferred: int = 0  #: wait for the answer of a register
 
 
 class Loaded(Frozen):

@@ -15,6 +15,7 @@ from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Invoice,
 from sluis.core.invoicing import unreadable
 from sluis.core.money import ZERO, Amount, Number
 from sluis.core.order import Order, Unreadable
+from sluis.flows.evidence import Gathering
 from sluis.flows.period import OutcomeTotal, Totals, days
 from sluis.flows.transform import decide
 from sluis.flows.wiring import Session
@@ -91,6 +92,7 @@ class _Making:
         self.session, self.start, self.end = session, start, end
         self.settings = session.integration.settings
         self.read_at = datetime.now(UTC)
+        self._gathering = Gathering(session, keep=False)
         self.orders = 0
         self.totals = Totals()
         self.missing: set[str] = set()
@@ -101,7 +103,7 @@ class _Making:
     def page(self, documents: Sequence[Order | Unreadable]) -> None:
         """Judge the documents of one page, with one look at the bookings for all of them."""
         here = {name for document in documents for name in self._here(document)}
-        decided = decide(documents, self.session, read_at=self.read_at, window=None)
+        decided = decide(documents, self.session, self._gathering, read_at=self.read_at, window=None)
         decisions = [decision for decision in decided if _name(decision) in here]
         self.orders += sum(kind is DocumentKind.INVOICE for kind, _ in here)
         booked = self._booked([d.invoice for d in decisions if isinstance(d, Prepared)])
@@ -184,5 +186,6 @@ class _Making:
 
 
 def _name(decision: Decision) -> tuple[DocumentKind, str]:
+    """Return kind and id of the shop's own document, also for a part of it."""
     document = decision.invoice if isinstance(decision, Prepared) else decision
-    return document.kind, document.document_id
+    return document.kind, document.document_id.removesuffix(f"/{document.part}" if document.part else "")

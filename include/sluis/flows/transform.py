@@ -9,14 +9,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from sluis.core import reasons
-from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Prepared, Result
-from sluis.core.invoicing import outcome, prepare, unreadable
+from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Prepared, Result, invoice_id, total
+from sluis.core.invoicing import outcome, unreadable
 from sluis.core.order import Order, Unreadable
 from sluis.core.run import RunFacts
 from sluis.core.settings import IntegrationSettings
 from sluis.errors import TransitLost
 from sluis.flows import runlog
 from sluis.flows.context import RunRequest, Transformed
+from sluis.flows.evidence import Gathering
 from sluis.flows.wiring import Session, open_session
 from sluis.ports import AccountingConnector, Window
 from sluis.quality.judge import Verdict, judge_extracted, judge_transformed
@@ -31,21 +32,21 @@ def transform(request: RunRequest) -> Transformed:
         runlog.started("transform", request, session.integration)
         batch_id = Transit.batch_id(request.dag_id, request.run_id)
         facts = run_facts(session, batch_id)
-        chunks = prepared = skipped = quarantined = 0
+        gathering = Gathering(session)
+        counts: Counter[str] = Counter(prepared=0, skipped=0, quarantined=0, deferred=0)
+        chunks = 0
         for number, documents in session.transit.read(batch_id, "extracted"):
-            decisions = decide(documents, session, read_at=facts.started_at, window=_window(facts))
+            decisions = decide(documents, session, gathering, read_at=facts.started_at, window=_window(facts))
             session.transit.put(batch_id, "transformed", number, decisions)
             chunks = number + 1
-            prepared += sum(isinstance(d, Prepared) for d in decisions)
-            skipped += sum(isinstance(d, DocumentOutcome) and d.result is Result.SKIPPED for d in decisions)
-            quarantined += sum(isinstance(d, DocumentOutcome) and d.result is Result.QUARANTINED for d in decisions)
+            counts.update("prepared" if isinstance(d, Prepared) else d.result.value for d in decisions)
         decided_under = session.integration.settings_version
         if decided_under != facts.settings_version:
             told = facts.model_copy(update={"settings_version": decided_under})
             session.transit.put(batch_id, "facts", 0, [told])
         session.transit.seal(batch_id, "transformed", chunks)
-        log.info("transformed prepared=%s skipped=%s quarantined=%s", prepared, skipped, quarantined)
-        return Transformed(batch_id=batch_id, prepared=prepared, skipped=skipped, quarantined=quarantined)
+        log.info("transformed %s", " ".join(f"{name}={number}" for name, number in counts.items()))
+        return Transformed(batch_id=batch_id, **counts)
 
 
 def run_facts(session: Session, batch_id: str) -> RunFacts:
@@ -63,12 +64,18 @@ def _window(facts: RunFacts) -> Window | None:
 
 
 def decide(
-    documents: Sequence[Order | Unreadable], session: Session, *, read_at: datetime, window: Window | None
+    documents: Sequence[Order | Unreadable],
+    session: Session,
+    gathering: Gathering,
+    *,
+    read_at: datetime,
+    window: Window | None,
 ) -> list[Decision]:
-    """Return one decision per document: the core's, then the package mapping's and the suites' judgement.
+    """Return the decisions per document: the core's, then the package mapping's and the suites' judgement.
 
-    The suites judge what would be booked: a document that the core skips or quarantines keeps the core's reason.
-    ``read_at`` is the moment of reading (UTC), ``window`` what was asked for (``None``: single orders).
+    The suites judge what would be booked: a document that the core skips, defers or quarantines keeps the core's
+    reason. ``gathering`` asks what a decision rests on. ``read_at`` is the moment of reading (UTC), ``window`` what was
+    asked for (``None``: single orders).
     """
     settings = session.integration.settings
     orders = [d for d in documents if isinstance(d, Order)]
@@ -78,15 +85,17 @@ def decide(
     decisions: list[Decision] = []
     charged: list[Decimal] = []  # parallel to the prepared ones among the decisions
     position = 0
+    gathering.look_up(orders, settings, today)
     for document in documents:
         if isinstance(document, Unreadable):
             decisions.append(unreadable(document))
             continue
-        for decision in prepare(document, settings, today=today):
+        made = gathering.prepared(document, settings, today=today)
+        for place, decision in enumerate(made):
             judged = _mapped(_flawed(decision, document, position, verdict), session.package)
             decisions.append(_dated(judged, document))
             if isinstance(judged, Prepared):
-                charged.append(_charged(judged, document))
+                charged.append(_charged(made, place, document))
         position += 1
     return _judged(decisions, charged, settings, read_at)
 
@@ -105,8 +114,11 @@ def _mapped(decision: Decision, package: AccountingConnector) -> Decision:
 
 
 def _dated(decision: Decision, order: Order) -> Decision:
-    """Note the latest moment by which a window finds the order: its change, or that of its latest refund."""
-    if not isinstance(decision, Prepared):
+    """Note the latest moment by which a window finds the order: its change, or that of its latest refund.
+
+    A document that waits for somebody's answer carries it too: the watermark stays behind it.
+    """
+    if not isinstance(decision, Prepared) and decision.result is not Result.DEFERRED:
         return decision
     return decision.model_copy(update={"changed_at": max([order.modified_at, *(r.created_at for r in order.refunds)])})
 
@@ -151,16 +163,33 @@ def log_verdict(batch: str, verdict: Verdict) -> None:
         )  # fmt: skip
 
 
-def _charged(decision: Prepared, order: Order) -> Decimal:
-    place = _refund_place(decision, order)
-    return order.total if place is None else order.refunds[place].total
+def _charged(made: Sequence[Decision], place: int, order: Order) -> Decimal:
+    """Return what the shop charged for one of an order's documents: all that it charged, less the other documents.
+
+    So each document of an order that was cut in parts is right only where the parts together are what was charged.
+    """
+    refund = _refund_place(made[place], order)
+    whole = order.total if refund is None else order.refunds[refund].total
+    others = (d for n, d in enumerate(made) if n != place and _refund_place(d, order) == refund)
+    return whole - total(_share(other) for other in others)
 
 
-def _refund_place(decision: Prepared, order: Order) -> int | None:
-    """Return the place of a credit note's refund in its order, ``None`` for the order's invoice."""
-    if decision.invoice.kind is DocumentKind.INVOICE:
+def _share(decision: Decision) -> Decimal:
+    """Return the part of the charge that a document takes, positive, in the shop's currency, cash rounding included."""
+    if isinstance(decision, DocumentOutcome):
+        return abs(decision.total)
+    invoice = decision.invoice
+    return invoice.owed if invoice.charged_total is None else invoice.charged_total
+
+
+def _refund_place(decision: Decision, order: Order) -> int | None:
+    """Return the place of a credit note's refund in its order, ``None`` for the order's own documents."""
+    document = decision.invoice if isinstance(decision, Prepared) else decision
+    if document.kind is DocumentKind.INVOICE:
         return None
-    return next(n for n, r in enumerate(order.refunds) if r.refund_id == decision.invoice.document_id)
+    return next(
+        n for n, r in enumerate(order.refunds) if invoice_id(r.refund_id, document.part) == document.document_id
+    )
 
 
 def _rejected(decision: Prepared, reason: str, field: str) -> Decision:

@@ -5,10 +5,12 @@ Connectors are made when first used: a run that may not call a vendor never touc
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from pydantic import ValidationError
@@ -16,9 +18,10 @@ from pydantic import ValidationError
 from sluis import accounting, shops
 from sluis.core.frozen import Frozen, wrong_fields
 from sluis.errors import NotConfigured, Reconnect
-from sluis.ports import AccountingConnector, Connectable, ShopConnector
+from sluis.ports import AccountingConnector, Connectable, ReferenceRates, ShopConnector, VatNumberRegister
 from sluis.privacy.keyring import Keyring
 from sluis.privacy.pseudonyms import Pseudonyms
+from sluis.registers import ecb, vies
 from sluis.store.bookings import Bookings
 from sluis.store.credentials import Credentials
 from sluis.store.database import Connection, owner_connection, task_connection
@@ -28,6 +31,7 @@ from sluis.store.limiter import StoreLimiter
 from sluis.store.merchants import Merchants
 from sluis.store.quarantine import Quarantine
 from sluis.store.reports import Reports
+from sluis.store.vat_checks import VatChecks
 from sluis.transit.store import Transit
 
 Role = Literal["task", "owner"]
@@ -100,14 +104,31 @@ class Session:
         plugin = accounting.connector(self.integration.package)
         return cast(AccountingConnector, self._connect(plugin, "package", self.integration.settings.package))
 
+    @cached_property
+    def vat_checks(self) -> VatChecks:
+        """What the register of VAT numbers answered lately."""
+        return VatChecks(self.conn, self.integration.merchant)
+
+    @cached_property
+    def vat_register(self) -> VatNumberRegister:
+        """VIES, or what stands in for it. Raises ``NotConfigured`` for an address that is none."""
+        return vies.Vies(vies.address(), limiter=self.limiter)
+
+    @cached_property
+    def reference_rates(self) -> ReferenceRates:
+        """The European Central Bank's rates. Raises ``NotConfigured`` for an address that is none."""
+        home = os.environ.get("SLUIS_HOME", "").strip()
+        return ecb.EcbRates(Path(home) if home else None, ecb.address())
+
     def connect(self) -> Connection:
         """Open a further connection with the same rights (locks and the limiter need one of their own)."""
         return task_connection(self.integration.merchant) if self.role == "task" else owner_connection()
 
     def close(self) -> None:
         """Close what the session opened beside its connection."""
-        if "limiter" in self.__dict__:
-            self.limiter.close()
+        for name in ("limiter", "vat_register", "reference_rates"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     def _connect(self, plugin: Connectable, side: Literal["shop", "package"], settings: dict[str, Any]) -> object:
         where = (self.integration.merchant, self.integration.code)

@@ -106,7 +106,7 @@ def _error(body: dict[str, Any]) -> str:
 def _same(body: dict[str, Any], asked: Question) -> bool:
     """Whether the answer speaks of the number asked, where it repeats it at all."""
     country, number = body.get("countryCode", asked.member_state), body.get("vatNumber", asked.number)
-    return country == asked.member_state and number == asked.number
+    return (country, number) == (asked.member_state, asked.number)
 
 
 def _request_id(value: Any) -> str | None:
