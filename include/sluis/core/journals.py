@@ -54,10 +54,18 @@ def singly(invoice: Invoice) -> bool:
 
 def paid_of(invoice: Invoice) -> tuple[Paid, ...]:
     """Return what was paid on a document (back, on a credit note: negative) per method, in a fixed order."""
+    sign = invoice.kind.sign
+    each = [Paid(method=p.method, gift_card=p.gift_card, cents=sign * cents(p.amount)) for p in invoice.payments]
+    return paid_together([each])
+
+
+def paid_together(documents: Iterable[Iterable[Paid]]) -> tuple[Paid, ...]:
+    """Add up what was paid on several documents, per method."""
     sums: dict[tuple[str, bool], int] = {}
-    for payment in invoice.payments:
-        key = (payment.method, payment.gift_card)
-        sums[key] = sums.get(key, 0) + invoice.kind.sign * cents(payment.amount)
+    for paid in documents:
+        for part in paid:
+            key = (part.method, part.gift_card)
+            sums[key] = sums.get(key, 0) + part.cents
     return tuple(Paid(method=m, gift_card=g, cents=n) for (m, g), n in sorted(sums.items()) if n)
 
 
@@ -111,6 +119,12 @@ def summary_of(
 def missing(invoice: Invoice, mapping: Mapping) -> str | None:
     """Name the first setting without which a document cannot stand in a journal entry; ``None``: all is mapped."""
     rows = _rows(figures_of(invoice), paid_of(invoice), mapping, None)
+    return next((row.setting for row in rows if row.account is None), None)
+
+
+def day_missing(members: Iterable[Member], mapping: Mapping) -> str | None:
+    """Name the first setting without which a day's entry cannot be posted; ``None``: all is mapped."""
+    rows = (row for member in members for row in _rows(member.figures, member.paid, mapping, None))
     return next((row.setting for row in rows if row.account is None), None)
 
 
