@@ -17,7 +17,7 @@ from requests_oauthlib import OAuth1
 from sluis.errors import Defect, NotConfigured
 from sluis.sandbox.config import AdministrationConfig, SandboxConfig, ShopConfig, read_config
 from sluis.sandbox.drafting import Draft, make_order, make_refund
-from sluis.sandbox.orderbook import OrderBook
+from sluis.sandbox.orderbook import OrderBook, worth
 from sluis.sandbox.orders import rows_of, till_for
 from sluis.sandbox.people import person
 from sluis.sandbox.pricing import Article
@@ -92,7 +92,7 @@ def test_every_generated_order_adds_up(with_vat: bool) -> None:
         lines = [*order["line_items"], *order["fee_lines"], *order["shipping_lines"]]
         net = sum(Decimal(line["total"]) for line in lines)
         vat = sum(Decimal(line["total_tax"]) for line in lines)
-        assert (net + vat, vat) == (Decimal(order["total"]), Decimal(order["total_tax"])), order["id"]
+        assert (net + vat, vat) == (worth(order), Decimal(order["total_tax"])), order["id"]
         rows = sum(Decimal(row["tax_total"]) + Decimal(row["shipping_tax_total"]) for row in order["tax_lines"])
         assert rows == vat
 
@@ -241,7 +241,7 @@ def test_stats_tell_apart_what_changed_in_an_interval(client: Client) -> None:
         "refunds_cents": sum(int(Decimal(refund.raw["amount"]) * 100) for refund in refunds),
     }
     everything_seen = client.control("GET", "/stats").json()["shops"]["winkel"]["listed"]
-    assert everything_seen["orders"] == sum(order["status"] != "trash" for order in everything(client.state))
+    assert everything_seen["orders"] == len(everything(client.state))
     for wrong in ("gisteren", late.isoformat(), "2027-01-01T00:00:00/2027-01-02T00:00:00"):
         assert client.control("GET", "/stats", params={"winkel": wrong}).status_code == 400
 

@@ -24,6 +24,7 @@ class ShopConfig(Frozen):
     name: str = "Voorbeeldwinkel"
     country: Country = "NL"
     currency: Currency = "EUR"
+    foreign_currencies: tuple[Currency, ...] = Field(default=(), description="other currencies that some orders are in")
     timezone: TimeZone = "Europe/Amsterdam"
     prices_include_vat: bool = True
     eu_rates: Literal["destination", "home"] = "destination"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,7 +13,9 @@ from pydantic import Field
 from sluis.core.frozen import Frozen, Moment
 from sluis.core.money import Amount
 from sluis.errors import SluisError
+from sluis.sandbox import vies
 from sluis.sandbox.drafting import make_refund
+from sluis.sandbox.edits import Action, Edit, acted, edited, stir
 from sluis.sandbox.faults import Fault
 from sluis.sandbox.moneybird import Invalid
 from sluis.sandbox.orderbook import Json, OrderBook
@@ -44,6 +47,28 @@ class NewRefund(Frozen):
     amount: Amount | None = None
     shipping: bool = False
     reason: str = ""
+    gateway: bool = False  #: the gateway paid it back (``refunded_payment``)
+    touch: bool = True  #: whether the order's ``date_modified`` follows, which gateways do not always see to
+    at: Moment | None = None
+
+
+class When(Frozen):
+    """When something happens, now by default; ``touch`` raises ``date_modified``."""
+
+    touch: bool = True
+    at: Moment | None = None
+
+
+class NewEdit(Edit):
+    """An edit and when it is made."""
+
+    at: Moment | None = None
+
+
+class Stirring(Frozen):
+    """How many completed orders are to be changed, each in another way."""
+
+    count: int = Field(default=5, ge=1)
     at: Moment | None = None
 
 
@@ -66,7 +91,9 @@ def router(state: State) -> APIRouter:
     routes = APIRouter(prefix="/_sandbox", dependencies=[Depends(guard)])
     routes.include_router(_counts_and_faults(state))
     routes.include_router(_shops(state))
+    routes.include_router(_edits(state))
     routes.include_router(_books(state))
+    routes.include_router(vies.control(state))
     return routes
 
 
@@ -113,49 +140,80 @@ def _moment(text: str) -> datetime:
     return moment
 
 
+def _shop_of(state: State, code: str) -> Shop:
+    if code not in state.shops:
+        raise HTTPException(404, "no such shop")
+    return state.shops[code]
+
+
+def _book_of(state: State, code: str, order_id: int) -> OrderBook:
+    book = _shop_of(state, code).book
+    if order_id not in book.orders:
+        raise HTTPException(404, "no such order")
+    return book
+
+
 def _shops(state: State) -> APIRouter:
     routes = APIRouter(prefix="/shops/{code}/orders")
 
-    def shop_of(code: str) -> Shop:
-        if code not in state.shops:
-            raise HTTPException(404, "no such shop")
-        return state.shops[code]
-
-    def book_of(code: str, order_id: int) -> OrderBook:
-        book = shop_of(code).book
-        if order_id not in book.orders:
-            raise HTTPException(404, "no such order")
-        return book
-
     @routes.post("", status_code=201)
     async def add_orders(code: str, new: Annotated[NewOrders, Body()]) -> dict[str, list[int]]:
-        return {"ids": add_to(shop_of(code), state, new)}
+        return {"ids": add_to(_shop_of(state, code), state, new)}
 
     @routes.patch("/{order_id}")
     async def change_order(code: str, order_id: int, change: Annotated[Change, Body()]) -> Json:
         at = (change.at or state.now()) if change.touch else None
-        return book_of(code, order_id).change(order_id, change.set, at=at).raw
+        return _book_of(state, code, order_id).change(order_id, change.set, at=at).raw
 
     @routes.delete("/{order_id}", status_code=204)
     async def delete_order(code: str, order_id: int) -> None:
-        book_of(code, order_id).delete(order_id)
+        _book_of(state, code, order_id).delete(order_id)
 
     @routes.post("/{order_id}/refunds", status_code=201)
     async def refund_order(code: str, order_id: int, new: Annotated[NewRefund, Body()]) -> Json:
-        return _refund(book_of(code, order_id), order_id, new, new.at or state.now())
+        return _refund(_book_of(state, code, order_id), order_id, new, new.at or state.now())
 
     return routes
+
+
+def _edits(state: State) -> APIRouter:
+    routes = APIRouter(prefix="/shops/{code}/orders")
+
+    @routes.post("/stir")
+    async def stir_orders(code: str, wanted: Annotated[Stirring, Body()]) -> dict[str, list[int]]:
+        shop = _shop_of(state, code)
+        return {"ids": stir(shop.book, shop.config, wanted.at or state.now(), wanted.count)}
+
+    @routes.post("/{order_id}/edit")
+    async def edit_order(code: str, order_id: int, edit: Annotated[NewEdit, Body()]) -> Json:
+        book, config = _book_of(state, code, order_id), _shop_of(state, code).config
+        return _changed(book, order_id, lambda order: edited(book, config, order, edit), edit.at or state.now())
+
+    @routes.post("/{order_id}/{action}")
+    async def act(code: str, order_id: int, action: Action, when: Annotated[When, Body()]) -> Json:
+        book, at = _book_of(state, code, order_id), when.at or state.now()
+        return _changed(book, order_id, lambda order: acted(book, order, action, at), at if when.touch else None)
+
+    return routes
+
+
+def _changed(book: OrderBook, order_id: int, change: Callable[[Json], Json], at: datetime | None) -> Json:
+    try:
+        return book.change(order_id, change(book.orders[order_id].raw), at=at).raw
+    except SluisError as error:
+        raise HTTPException(422, str(error)) from None
 
 
 def _refund(book: OrderBook, order_id: int, new: NewRefund, at: datetime) -> Json:
     order = book.orders[order_id].raw
     try:
         refund = make_refund(
-            book, order, at, lines=new.lines, amount=new.amount, shipping=new.shipping, reason=new.reason
-        )
+            book, order, at, lines=new.lines, amount=new.amount, shipping=new.shipping, reason=new.reason,
+            paid_back=new.gateway,
+        )  # fmt: skip
     except SluisError as error:
         raise HTTPException(422, str(error)) from None
-    return book.put_refund(order_id, refund).raw
+    return book.put_refund(order_id, refund, touch=new.touch).raw
 
 
 def _books(state: State) -> APIRouter:

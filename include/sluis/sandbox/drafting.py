@@ -6,11 +6,10 @@ Used by the generator (invented orders), by the import of real order lines and b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
-from typing import Any
 
 from sluis.core.money import CENT, ZERO, round_cents
 from sluis.errors import Defect
@@ -59,6 +58,7 @@ class Draft:
     vat_number: str | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
     currency: str = "EUR"
+    gift_card: Decimal = ZERO  #: what is paid with gift cards, at most the total
 
 
 def make_order(book: OrderBook, till: Till, draft: Draft) -> Json:
@@ -76,16 +76,15 @@ def make_order(book: OrderBook, till: Till, draft: Draft) -> Json:
     fees = [till.net(net, fee_row) for _, net in draft.fees]
     fee_lines = [fee_line(line_id + index, draft.fees[index][0], fee) for index, fee in enumerate(fees)]
     line_id += len(fees)
-    sent = [] if draft.shipping is None else [till.net(draft.shipping, _shipping_row(till, draft))]
-    discount = Charge(
-        sum((before.net - after.net for before, after in zip(full, charges, strict=True)), ZERO),
-        ZERO,
-        sum((before.vat - after.vat for before, after in zip(full, charges, strict=True)), ZERO),
-        None,
-    )
+    sent = []
+    if draft.shipping is not None:
+        classes = (article.tax_class for article, _ in draft.items if article.taxable)
+        sent = [till.net(draft.shipping, till.row(shipping_class(classes)))]
+    discount = discounted(full, charges)
+    totals = order_totals(charges, fees, sent, discount)
     return {
         **_head(book, till, draft, order_id),
-        **order_totals(charges, fees, sent, discount),
+        **less_gift_cards(totals, _gift_cards(draft, Decimal(totals["total"]), order_id)),
         **_customer(draft),
         "line_items": lines,
         "fee_lines": fee_lines,
@@ -96,12 +95,31 @@ def make_order(book: OrderBook, till: Till, draft: Draft) -> Json:
     }
 
 
-def _shipping_row(till: Till, draft: Draft) -> Any:
-    """Return the row of the highest class in the cart, as WooCommerce does with "based on cart items"."""
-    classes = {article.tax_class for article, _ in draft.items if article.taxable}
-    return next(
-        (till.row(name) for name in ("standard", "reduced-rate", "zero-rate") if name in classes), till.row("standard")
-    )
+def shipping_class(classes: Iterable[str]) -> str:
+    """Return the highest class in the cart, as WooCommerce does with "based on cart items"."""
+    found = set(classes)
+    return next((name for name in ("standard", "reduced-rate", "zero-rate") if name in found), "standard")
+
+
+def discounted(full: Sequence[Charge], charges: Sequence[Charge]) -> Charge:
+    """Return what coupons took off."""
+    pairs = list(zip(full, charges, strict=True))
+    net = sum((before.net - after.net for before, after in pairs), ZERO)
+    return Charge(net, ZERO, sum((before.vat - after.vat for before, after in pairs), ZERO), None)
+
+
+def _gift_cards(draft: Draft, total: Decimal, order_id: int) -> list[Json]:
+    """Return the used gift cards as PW WooCommerce Gift Cards Pro lists them in its order field."""
+    used = min(draft.gift_card, round_cents(total))
+    return [{"number": f"FAKE-{order_id:06}", "amount": f"{used:f}"}] if used else []
+
+
+def less_gift_cards(totals: Json, cards: list[Json]) -> Json:
+    """Return the totals as that plugin leaves them: the cards off the total, VAT as it was; and its order field."""
+    if not cards:
+        return totals
+    used = sum((Decimal(card["amount"]) for card in cards), ZERO)
+    return {**totals, "total": six(max(ZERO, Decimal(totals["total"]) - used)), "pw_gift_cards_redeemed": cards}
 
 
 def _head(book: OrderBook, till: Till, draft: Draft, order_id: int) -> Json:
@@ -177,8 +195,11 @@ def make_refund(
     amount: Decimal | None = None,
     reason: str = "",
     shipping: bool = False,
+    paid_back: bool = False,
 ) -> Json:
     """Return a refund's JSON: by line (line id -> quantity, with ``shipping`` also that), or of an amount only.
+
+    ``paid_back``: the gateway returned the money; else a person did it, or will.
 
     A quantity's amounts are its share of the line rounded to the cent; the last piece gets what is left, so that the
     parts never exceed the line. Raises ``Defect`` when more would be refunded than was sold.
@@ -196,7 +217,7 @@ def make_refund(
         "amount": f"{round_cents(whole):f}",
         "reason": reason,
         "refunded_by": 1,
-        "refunded_payment": False,
+        "refunded_payment": paid_back,
         "meta_data": [],
         "line_items": items,
         "shipping_lines": sent,

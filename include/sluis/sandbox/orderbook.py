@@ -43,6 +43,12 @@ def _amount(value: Any, dp: int) -> Any:
     return f"{Decimal(value).quantize(Decimal(1).scaleb(-dp), ROUND_HALF_UP):f}"
 
 
+def worth(order: Json) -> Decimal:
+    """Return what an order sold: its total, and what gift cards took off that."""
+    cards = (Decimal(card["amount"]) for card in order.get("pw_gift_cards_redeemed", []))
+    return sum(cards, Decimal(order["total"]))
+
+
 def is_date(text: str) -> bool:
     """Say whether WordPress would take this as a date (a date without a time it refuses)."""
     if not _DATE.match(text):

@@ -22,6 +22,8 @@ from sluis.sandbox.pricing import Article, TaxRow, Till, tax_table
 REPEAT = 0.58
 #: Net shipping per destination, as in the recordings: the home country, the EU, elsewhere.
 SHIPPING = {"home": Decimal("4.0909"), "eu": Decimal("8.2645"), "elsewhere": Decimal("20.00")}
+#: Payment methods whose refunds somebody pays back by hand.
+BY_HAND = frozenset({"cod", "bacs"})
 ABROAD = ("BE", "BE", "DE", "DE", "NO", "US")
 
 ARTICLES = tuple(
@@ -44,6 +46,8 @@ ARTICLES = tuple(
 )
 GIFT_CARD = Article("GIFT50", "Cadeaubon 50 euro", Decimal("50.00"), "standard", 40, taxable=False)
 FREE = Article("FREE", "Proefje", ZERO, "standard", 41)
+#: All that is sold, by article code.
+CATALOGUE = {article.sku: article for article in (*ARTICLES, GIFT_CARD, FREE)}
 
 
 def till_for(config: ShopConfig, rows: tuple[TaxRow, ...], country: str, *, exempt: bool = False) -> Till:
@@ -141,16 +145,18 @@ class Generator:
         at = min(document.modified + timedelta(hours=self.throw.randint(1, 72)), self.now - timedelta(minutes=2))
         if at <= document.modified:
             return
-        line = order["line_items"][0]
+        line, by_gateway = order["line_items"][0], order["payment_method"] not in BY_HAND
+        touch = True
         if self.throw.random() < 0.75:
             whole = self.throw.random() < 0.3
             lines = {item["id"]: item["quantity"] for item in order["line_items"]} if whole else {line["id"]: 1}
-            refund = make_refund(book, order, at, lines=lines, shipping=whole, reason="retour")
+            refund = make_refund(book, order, at, lines=lines, shipping=whole, reason="retour", paid_back=by_gateway)
         else:
             amount = min(Decimal("2.50"), Decimal(order["total"]))
-            refund = make_refund(book, order, at, amount=amount, reason="coulance")
+            refund = make_refund(book, order, at, amount=amount, reason="coulance", paid_back=by_gateway)
+            touch = not by_gateway  # made at the gateway: its plugin leaves the order's date alone
 
-        book.put_refund(document.id, refund)
+        book.put_refund(document.id, refund, touch=touch)
 
 
 def _paid(draft: Draft) -> Draft:
@@ -171,6 +177,22 @@ def _business(generator: Generator, draft: Draft) -> Draft:
     return replace(_paid(draft), buyer=buyer, customer_id=0, vat_number="BE0123456749")
 
 
+def _abroad(country: str) -> Callable[[Generator, Draft], Draft]:
+    """A consumer in another country."""
+
+    def special(generator: Generator, draft: Draft) -> Draft:
+        buyer = person(generator.seed, f"abroad-{draft.created:%y%m%d%H%M%S}", country)
+        return replace(_paid(draft), buyer=buyer, customer_id=0)
+
+    return special
+
+
+def _foreign(generator: Generator, draft: Draft) -> Draft:
+    """An order in another currency, in a shop that has one."""
+    currency = next(iter(generator.config.foreign_currencies), generator.config.currency)
+    return replace(_paid(draft), currency=currency)
+
+
 SPECIALS: tuple[Callable[[Generator, Draft], Draft], ...] = (
     lambda _, draft: replace(_paid(draft), meta={"_mollie_payment_mode": "test"}),
     _unpaid("cancelled"),
@@ -187,4 +209,7 @@ SPECIALS: tuple[Callable[[Generator, Draft], Draft], ...] = (
     lambda _, draft: replace(
         _paid(draft), payment_method="woocommerce_payments", meta={"_wcpay_mode": "test", "_wcpay_intent": "pi_FAKE"}
     ),
+    lambda _, draft: replace(_paid(draft), gift_card=Decimal("10.00")),
+    _abroad("FR"),
+    _foreign,
 )

@@ -20,9 +20,10 @@ from sluis.sandbox.csv_orders import ImportReport, import_orders
 from sluis.sandbox.faults import Faults
 from sluis.sandbox.ledger import Ledger
 from sluis.sandbox.moneybird import Json
-from sluis.sandbox.orderbook import HIDDEN, OrderBook
+from sluis.sandbox.orderbook import OrderBook, worth
 from sluis.sandbox.orders import Generator, rows_of
 from sluis.sandbox.people import person
+from sluis.sandbox.vies import Mode
 
 WINDOW = 300  #: seconds of a limit's window
 
@@ -59,13 +60,13 @@ class Shop:
         return Counter(str(document.raw["status"]) for document in self.book.orders.values())
 
     def stats(self, window: Window | None = None) -> Json:
-        """Return counts and cents: orders (of any status) and refunds.
+        """Return counts and cents: orders (of any status) and refunds; an order counts for what it sold.
 
-        ``listed`` are the orders a reader can see (not trashed) with their refunds; with ``window`` (start, end) only
-        those changed in it, or with a refund made in it.
+        ``listed`` are the orders a reader can see (the bin, which has a list of its own, included) with their refunds;
+        with ``window`` (start, end) only those changed in it, or with a refund made in it.
         """
         with self.book.lock:
-            orders = [Decimal(document.raw["total"]) for document in self.book.orders.values()]
+            orders = [worth(document.raw) for document in self.book.orders.values()]
             refunds = [Decimal(document.raw["amount"]) for document in self.book.refunds.values()]
             return {
                 "orders": len(orders),
@@ -81,13 +82,13 @@ class Shop:
         seen = [
             order
             for order in self.book.orders.values()
-            if order.raw["status"] not in HIDDEN
+            if order.raw["status"] != "auto-draft"
             and (window is None or any(window[0] <= d.modified < window[1] for d in (order, *made.get(order.id, []))))
         ]
         refunds = [refund for order in seen for refund in made.get(order.id, [])]
         return {
             "orders": len(seen),
-            "orders_cents": cents(sum((Decimal(order.raw["total"]) for order in seen), ZERO)),
+            "orders_cents": cents(sum((worth(order.raw) for order in seen), ZERO)),
             "refunds": len(refunds),
             "refunds_cents": cents(sum((Decimal(refund.raw["amount"]) for refund in refunds), ZERO)),
         }
@@ -136,6 +137,7 @@ class State:
             self.faults.clear()
             self.calls: Counter[str] = Counter()
             self.limiter = Limiter(self.config.limit, self.now)
+            self.vies = Mode()
             self.shops = {shop.code: Shop(shop, self.now) for shop in self.config.shops}
             self.books = {entry.id: self._ledger(entry) for entry in self.config.administrations}
             for shop in self.shops.values():
