@@ -62,8 +62,8 @@ def send(session: Session, invoice: Invoice, debtor_id: str | None, form: Booked
     return session.package.book(invoice, debtor_id)
 
 
-def find(
-    session: Session, form: BookedAs, reference: str, total: Decimal, *, on: date, debtor_id: str | None
+def find(  # noqa: PLR0917 - the port's own arguments, with the form before them
+    session: Session, form: BookedAs, reference: str, total: Decimal, on: date, debtor_id: str | None
 ) -> Booked | None:
     """Look up what was sent: an entry by its reference, an invoice by reference and signed total too; or ``None``."""
     if form == "invoice":

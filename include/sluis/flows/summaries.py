@@ -114,15 +114,11 @@ class _Days:
         members = self.summaries.held(day)
         revision = self.summaries.next_revision(self._key(day))
         told = self._told(day, self._reference(day, revision), members)
-        settings = self.session.integration.settings
         if self._stopped:
             return self._waits(told, self._stopped)
-        if (setting := journals.day_missing(map(_member, members), settings.mapping)) is not None:
-            return self._refused(told, reasons.MAPPING_MISSING, setting)
-        if (on := self._open_day(day)) is None:
-            return self._refused(told, reasons.PERIOD_CLOSED, "books_closed_until")
         try:
-            return self._send(self._made(day, on, revision, members), told.model_copy(update={"issue_date": on}))
+            made = self._made(day, revision, members)
+            return self._send(made, told.model_copy(update={"issue_date": made.entry.issue_date}))
         except QuotaSpent as error:
             self._stopped = reasons.QUOTA_SPENT
             log.info("day=%s waits: %s", day, error)
@@ -139,10 +135,13 @@ class _Days:
             return self._refused(told, reasons.MAPPING_MISSING, str(error.args[0]))
         return self._waits(told, self._stopped)
 
-    def _made(self, day: date, on: date, revision: int, members: Sequence[Booking]) -> _Made:
+    def _made(self, day: date, revision: int, members: Sequence[Booking]) -> _Made:
+        """Make the entry; ``Refused`` names the setting that stands in its way."""
         currency = self.session.integration.settings.currency
         mapping = self.session.integration.settings.mapping
-        reference = self._reference(day, revision)
+        if (setting := journals.day_missing(map(_member, members), mapping)) is not None:
+            raise Refused(f"{setting} is not filled", code=reasons.MAPPING_MISSING, field=setting)
+        on, reference = self._open_day(day), self._reference(day, revision)
         entry = journals.summary_of(reference, on, currency, map(_member, members), mapping)
         figures = add_up(figure for booking in members for figure in booking.figures or ())
         said = json.dumps([revision, *(figure.model_dump(mode="json") for figure in figures)], sort_keys=True)
@@ -173,13 +172,15 @@ class _Days:
                 continue
             return self._answered(claim, booked, told, adopted=False)
 
-    def _open_day(self, day: date) -> date | None:
-        """Return the day itself, the first open one where its period was closed since, or ``None``: a person's."""
+    def _open_day(self, day: date) -> date:
+        """Return the day itself, or the first open one where its period was closed since (``Refused``: by setting)."""
         settings = self.session.integration.settings
         closed = settings.books_closed_until
         if closed is None or day > closed:
             return day
-        return closed + _DAY if settings.closed_period == "first_open_day" else None
+        if settings.closed_period == "quarantine":
+            raise Refused("its period is closed", code=reasons.PERIOD_CLOSED, field="books_closed_until")
+        return closed + _DAY
 
     # --------------------------------------------------------------------------------------------- an entry of before
 
