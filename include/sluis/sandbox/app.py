@@ -1,4 +1,4 @@
-"""Puts shops, books and control API behind one port."""
+"""Puts shops, books, the public registers' stand-ins and the control API behind one port."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sluis.sandbox import books, control, shop
+from sluis.sandbox import books, control, ecb, shop, vies
 from sluis.sandbox.faults import FaultLayer
 from sluis.sandbox.state import State
 
@@ -35,6 +35,8 @@ def create_app(state: State) -> ASGIApp:
     app.include_router(control.router(state))
     app.include_router(books.router(state))
     app.include_router(shop.router(state))
+    app.include_router(vies.router(state))
+    app.include_router(ecb.router(state))
     return FaultLayer(_Suffix(app), lambda: state.faults, _counter(state))
 
 

@@ -24,6 +24,7 @@ from sluis.sandbox.orderbook import OrderBook, worth
 from sluis.sandbox.orders import Generator, rows_of
 from sluis.sandbox.people import person
 from sluis.sandbox.vies import Mode
+from sluis.sandbox.vies import Mode
 
 WINDOW = 300  #: seconds of a limit's window
 
@@ -137,6 +138,7 @@ class State:
             self.faults.clear()
             self.calls: Counter[str] = Counter()
             self.limiter = Limiter(self.config.limit, self.now)
+            self.vies = Mode()
             self.vies = Mode()
             self.shops = {shop.code: Shop(shop, self.now) for shop in self.config.shops}
             self.books = {entry.id: self._ledger(entry) for entry in self.config.administrations}
