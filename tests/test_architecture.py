@@ -21,6 +21,7 @@ REVEALING = (
     "shops/*/mapping.py",
     "accounting/*/mapping.py",
     "registers/mapping.py",
+    "core/icp.py",
     "core/vat.py",
     "privacy/pseudonyms.py",
 )
