@@ -148,6 +148,7 @@ class PaidInBooks(Frozen):
     paid_on: date
     amount: Amount
     payment_key: str | None = None  #: ``None``: not one of ours, or the package keeps no mark of it
+    reference: Personal = NOBODY  #: the transaction reference that stands on it
 
 
 class Form(StrEnum):

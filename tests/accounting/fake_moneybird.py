@@ -55,6 +55,7 @@ class Books:
     per_line: bool = False
     contacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     invoices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    journals: dict[str, dict[str, Any]] = field(default_factory=dict)
     rates: list[dict[str, Any]] = field(default_factory=list)
     accounts: list[dict[str, Any]] = field(default_factory=list)
     administrations: list[dict[str, Any]] = field(default_factory=list)
@@ -91,7 +92,14 @@ class Books:
 
     def put_invoice(self, **fields: Any) -> str:
         identity = self.new_id()
-        self.invoices[identity] = {"source": None, "currency": "EUR", "contact_id": None, **fields, "id": identity}
+        self.invoices[identity] = {
+            "payments": [],
+            "source": None,
+            "currency": "EUR",
+            "contact_id": None,
+            **fields,
+            "id": identity,
+        }
         return identity
 
     # ------------------------------------------------------------------------------------------------- the endpoints
@@ -103,8 +111,58 @@ class Books:
             prefix = f"/{ADMINISTRATION}/"
             if not seen.path.startswith(prefix):
                 return 404, {"error": "record not found", "symbolic": {"administration_id": "not_found"}}
-            name = seen.path.removeprefix(prefix).removesuffix(".json").replace("/", "_")
-            return getattr(self, f"{seen.method.lower()}_{name}")(seen)
+            name = seen.path.removeprefix(prefix).removesuffix(".json")
+            place, _, rest = name.partition("/")
+            if place == "external_sales_invoices" and rest.split("/")[0].isdigit():
+                return self.one_invoice(seen, *rest.split("/"))
+            return getattr(self, f"{seen.method.lower()}_{name.replace('/', '_')}")(seen)
+
+    def one_invoice(self, seen: Seen, identity: str, what: str = "") -> tuple[int, Any]:
+        if identity not in self.invoices:
+            error = {"error": "Record not found for model name: External invoice"}
+            return 404, {"error": "record not found", "symbolic": {"invoice_id": "not_found"}} if what else error
+        invoice = self.invoices[identity]
+        if not what:
+            return 200, invoice
+        sent = seen.body["payment"]
+        names = ("payment_date", "price", "transaction_identifier", "ledger_account_id", "manual_payment_action")
+        payment = {"id": self.new_id(), **{name: sent.get(name) for name in names}}
+        invoice.setdefault("payments", []).append(payment)
+        return 201, payment
+
+    def get_documents_general_journal_documents(self, seen: Seen) -> tuple[int, Any]:
+        return 200, self.page(self._journals(seen), seen)
+
+    def get_documents_general_journal_documents_synchronization(self, seen: Seen) -> tuple[int, Any]:
+        return 200, [{"id": row["id"], "version": 1} for row in self._journals(seen)]
+
+    def post_documents_general_journal_documents_synchronization(self, seen: Seen) -> tuple[int, Any]:
+        return 200, [self.journals[i] for i in seen.body["ids"][:100] if i in self.journals]
+
+    def _journals(self, seen: Seen) -> list[Any]:
+        terms = dict(term.split(":", 1) for term in seen.query["filter"].split(","))
+        first, last = terms["period"].split("..")
+        return [
+            row for row in self.journals.values()
+            if first <= row["date"].replace("-", "") <= last
+            and terms.get("reference", row["reference"]) == row["reference"]
+        ]  # fmt: skip
+
+    def post_documents_general_journal_documents(self, seen: Seen) -> tuple[int, Any]:
+        sent = seen.body["general_journal_document"]
+        lines = [
+            {"id": self.new_id(), **{n: line.get(n) for n in ("ledger_account_id", "contact_id", "description")},
+             "debit": str(Decimal(line["debit"])), "credit": str(Decimal(line["credit"]))}
+            for line in sent["general_journal_document_entries_attributes"]
+        ]  # fmt: skip
+        if sum(Decimal(line["debit"]) - Decimal(line["credit"]) for line in lines):
+            return 422, {"error": {"base": ["debit and credit differ"]}}
+        identity = self.new_id()
+        self.journals[identity] = {
+            "id": identity, "reference": sent["reference"], "date": sent["date"],
+            "general_journal_document_entries": lines,
+        }  # fmt: skip
+        return 201, self.journals[identity]
 
     def get_tax_rates(self, seen: Seen) -> tuple[int, Any]:
         return 200, self.page(self.rates, seen)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sluis.accounting import connector
-from sluis.accounting.moneybird.client import refused_fields
+from sluis.accounting.moneybird.refusals import refused_fields
 from sluis.accounting.moneybird.settings import MoneybirdCredentials, MoneybirdSettings
 from sluis.core.personal import Personal
 from sluis.core.settings import Mapping
