@@ -35,6 +35,7 @@ PAUSE = timedelta(hours=4)
 #: The ECB publishes at about 16:00 in Frankfurt on the days of TARGET.
 _ZONE, _TIME = ZoneInfo("Europe/Berlin"), time(16, 15)
 _RECENT_DAYS = 85  # that ``RECENT`` surely holds
+_LONG_AGO = datetime(1999, 1, 1, tzinfo=UTC)
 _FIRST_ZONE = timedelta(hours=14)  # the earliest time zone is so far ahead of UTC: there it may be tomorrow
 
 log = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class EcbRates:
             return {}
         except (OSError, ValueError):
             log.warning("ECB: the rates kept in %s cannot be read; they are asked for again", self._home / KEPT)
-            (self._home / ASKED).unlink(missing_ok=True)
+            self._asked = _LONG_AGO
             return {}
 
     def _keep(self, name: str, text: str) -> None:
