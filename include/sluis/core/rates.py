@@ -1,7 +1,8 @@
-"""The dated table of VAT rates: which rates the law of a country knew on a day.
+"""The dated table of VAT rates: which rates the law of a country knew on a day, from 2021 on.
 
-The Netherlands now; a country is added by adding rows. A rate stays in the table when it ends, because refunds and
-backfills judge old documents by the law of their day. The table says which rates exist, not which goods they are for.
+A country is added by adding rows to ``rates_eu`` or ``rates_other``. A rate stays in the table when it ends, because
+refunds and backfills judge old documents by the law of their day. The table says which rates exist, not which goods
+they are for.
 """
 
 from __future__ import annotations
@@ -10,47 +11,60 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-#: Raise it with every change of a row below.
-TABLE_VERSION = "2026-11-23"
+from sluis.core import rates_eu, rates_other
+
+#: Raise it with every change of a row.
+TABLE_VERSION = "2026-11-23.2"
 #: Stands in the log of every run: raise the first part with every change of a rule in ``vat.TABLE``.
-RULES_VERSION = f"1/{TABLE_VERSION}"
+RULES_VERSION = f"2/{TABLE_VERSION}"
 
 
 @dataclass(frozen=True)
 class Rate:
     """``percent`` was law in ``country`` from ``since`` to ``until``, both included (``None``: it still is)."""
 
-    country: str
+    country: str  #: ISO 3166-1 (``XI``, ``IC`` too), or the key of a region (``territory.Place.rates``)
     percent: Decimal
-    name: str
+    name: str  #: standard, reduced, super-reduced, parking, increased, zero or temporary
     since: date
     until: date | None
     law: str
 
+    def in_force(self, on: date) -> bool:
+        """Whether it was law on the day ``on``."""
+        return self.since <= on and (self.until is None or on <= self.until)
 
-RATES: tuple[Rate, ...] = (
-    # Before 1 October 2012 the general rate was 19 %; documents that old are never booked.
-    Rate("NL", Decimal(21), "standard", date(2012, 10, 1), None, "Wet OB art. 9(1)"),
-    Rate("NL", Decimal(6), "reduced", date(1986, 10, 1), date(2018, 12, 31), "Wet OB art. 9(2)(a), Tabel I"),
-    Rate("NL", Decimal(9), "reduced", date(2019, 1, 1), None, "Wet OB art. 9(2)(a), Tabel I"),
-    Rate("NL", Decimal(0), "zero", date(1969, 1, 1), None, "Wet OB art. 9(2)(b), Tabel II"),
-)
+
+def _row(row: rates_eu.Row) -> Rate:
+    country, percent, name, since, until, law = row
+    end = date.fromisoformat(until) if until else None
+    return Rate(country, Decimal(percent), name, date.fromisoformat(since), end, law)
+
+
+RATES: tuple[Rate, ...] = tuple(_row(row) for row in (*rates_eu.ROWS, *rates_other.ROWS))
+
+
+def of(country: str, on: date) -> tuple[Rate, ...]:
+    """Return the rates of ``country`` (ISO 3166-1, or the key of a region) on the day ``on``, as the table has them."""
+    return tuple(rate for rate in _BY_COUNTRY.get(country, ()) if rate.in_force(on))
 
 
 def covered(country: str) -> bool:
     """Return whether the table has rates of ``country`` at all."""
-    return any(rate.country == country for rate in RATES)
+    return country in _BY_COUNTRY
 
 
 def known(country: str, rate: Decimal, on: date) -> bool:
-    """Return whether ``rate`` (percent) was a VAT rate of ``country`` (ISO 3166-1) on the day ``on``."""
-    return any(
-        row.country == country and row.percent == rate and row.since <= on and (row.until is None or on <= row.until)
-        for row in RATES
-    )
+    """Return whether ``rate`` (percent) was a VAT rate of ``country`` (or region) on the day ``on``."""
+    return any(row.percent == rate for row in of(country, on))
 
 
 def tidy(rate: Decimal) -> Decimal:
     """Return ``rate`` in its one written form: ``21`` for 21.0000, ``5.5`` for 5.50 (it is a key of the mapping)."""
     whole = rate.to_integral_value()
     return whole.quantize(Decimal(1)) if rate == whole else rate.normalize()
+
+
+_BY_COUNTRY: dict[str, tuple[Rate, ...]] = {
+    country: tuple(rate for rate in RATES if rate.country == country) for country in {rate.country for rate in RATES}
+}

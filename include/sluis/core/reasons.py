@@ -14,6 +14,7 @@ class Kind(StrEnum):
     """What a code says about its document."""
 
     SKIPPED = "skipped"
+    CORRECTED = "corrected"
     QUARANTINED = "quarantined"
     DEFERRED = "deferred"
     WARNING = "warning"
@@ -40,6 +41,10 @@ def _add(kind: Kind, code: str, action: str) -> str:
 
 def _skipped(code: str, action: str) -> str:
     return _add(Kind.SKIPPED, code, action)
+
+
+def _corrected(code: str, action: str) -> str:
+    return _add(Kind.CORRECTED, code, action)
 
 
 def _quarantined(code: str, action: str) -> str:
@@ -80,11 +85,26 @@ TOO_OLD = _skipped(
 )
 NOTHING_TO_BOOK = _skipped("nothing_to_book", "The document has no lines and no amount; nothing to do.")
 
+CREDITED_WITH_ORDER = _skipped(
+    "credited_with_order",
+    "The order was cancelled after it was booked and is credited whole; the refund is part of that, nothing to do.",
+)
+
+# ------------------------------------------------------------------------------------------------------- corrected
+CANCELLED_AFTER_BOOKING = _corrected(
+    "cancelled_after_booking",
+    "The order ended after it was booked: what was left of its invoice is credited; nothing to do in the books.",
+)
+
 # ----------------------------------------------------------------------------------------- quarantined: the document
 DUPLICATE_NUMBER = _quarantined(
     "duplicate_number",
     "Another document has this number in the books; give it a number of its own in the shop, or set a reference"
     " prefix, and offer it again.",
+)
+REFUND_DELETED = _quarantined(
+    "refund_deleted",
+    "The shop deleted a refund whose credit note is booked; take that back in the books by hand, then close this.",
 )
 CHANGED_AFTER_BOOKING = _quarantined(
     "changed_after_booking",
@@ -136,6 +156,27 @@ REFUND_OF_UNBOOKED_ORDER = _quarantined(
     "The order this refund belongs to was not booked by sluis; book the credit note where the invoice stands.",
 )
 
+PERIOD_CLOSED = _quarantined(
+    "period_closed",
+    "Its date lies in a closed period of the books; open the period, book it by hand, or set closed_period to"
+    " first_open_day, and offer it again.",
+)
+DATE_IN_FUTURE = _quarantined(
+    "date_in_future", "The named date lies in the future; correct it in the shop and offer the order again."
+)
+NEGATIVE_VAT = _quarantined(
+    "negative_vat", "VAT is below zero on an amount above zero (or the other way); correct it in the shop."
+)
+SHIPPING_VAT_TOO_LOW = _quarantined(
+    "shipping_vat_too_low",
+    "Shipping or a fee carries less VAT than the goods it belongs to, pro rata to their net values; correct the shop's"
+    " shipping tax class, and book it by hand.",
+)
+EXCHANGE_RATE_MISSING = _quarantined(
+    "exchange_rate_missing",
+    "No reference rate of the order's currency was found for its day; load the rates, and offer it again.",
+)
+
 # ---------------------------------------------------------------------------------------------- quarantined: VAT
 CURRENCY_NOT_SUPPORTED = _quarantined(
     "currency_not_supported", "The order is in another currency than the books; book it by hand at the day's rate."
@@ -165,27 +206,44 @@ VAT_NUMBER_INVALID = _quarantined(
     "vat_number_invalid",
     "Sold without VAT on a VAT number that cannot exist; ask the buyer for the right one, or charge VAT.",
 )
-VAT_INTRA_COMMUNITY_NOT_SUPPORTED = _quarantined(
-    "vat_intra_community_not_supported", "A sale to a business elsewhere in the EU; book it by hand for now."
-)
-VAT_OSS_NOT_SUPPORTED = _quarantined(
-    "vat_oss_not_supported",
-    "A sale to a consumer elsewhere in the EU; where the merchant stays under the EUR 10,000 threshold set"
-    " eu_consumers: home_vat, else (one stop shop) book it by hand for now.",
-)
-VAT_SPECIAL_TERRITORY = _quarantined(
-    "vat_special_territory",
-    "Delivered to a territory with VAT rules of its own (Canary Islands, Northern Ireland, ...); book it by hand.",
-)
 VAT_COMPOUND_TAX = _quarantined(
     "vat_compound_tax", "A tax counted on top of another tax is no European VAT; correct the shop's tax rates."
 )
-VAT_VOUCHER_NOT_SUPPORTED = _quarantined(
-    "vat_voucher_not_supported", "A gift card was sold; book it by hand on the account of gift cards for now."
-)
 VAT_HOME_NOT_SUPPORTED = _quarantined(
     "vat_home_not_supported",
-    "The VAT rates of the country the merchant sells from are not in the table yet; book it by hand.",
+    "The merchant's own country is no member state of the EU, and the VAT rules are for those; book it by hand.",
+)
+VAT_WRONG_REGIME = _quarantined(
+    "vat_wrong_regime",
+    "The shop charged another country's VAT than was due: home VAT where that of the destination is due, or a business"
+    " taxed as a consumer; correct the shop, and correct the sale with the customer.",
+)
+VAT_NUMBER_UNVERIFIED = _quarantined(
+    "vat_number_unverified",
+    "No register has confirmed the buyer's VAT number and the VAT hangs on it; offer it again when the register"
+    " answers, or choose with vat_number_unverified.",
+)
+VAT_REGISTRATION_MISSING = _quarantined(
+    "vat_registration_missing",
+    "VAT of another country is due and the settings name neither a registration there nor the one stop shop; fill"
+    " registrations or eu_consumers.",
+)
+VAT_STOCK_OUTSIDE_EU = _quarantined(
+    "vat_stock_outside_eu",
+    "The goods leave from outside the EU: that is an import, which sluis does not decide; book it by hand.",
+)
+VAT_CHARGED_ON_VOUCHER = _quarantined(
+    "vat_charged_on_voucher",
+    "VAT was charged on a gift card whose VAT comes when it is used; correct its tax class, or set gift_cards to"
+    " single_purpose where that is what it is.",
+)
+VAT_CHARGED_ON_MARGIN = _quarantined(
+    "vat_charged_on_margin",
+    "VAT was shown on goods under the margin scheme; correct the shop's tax class or margin_categories.",
+)
+VAT_OF_MARKETPLACE = _quarantined(
+    "vat_of_marketplace",
+    "The order shows VAT that the marketplace owes and pays; book it by hand without that VAT.",
 )
 VAT_AMOUNT_DIFFERS = _quarantined(
     "vat_amount_differs",
@@ -210,9 +268,26 @@ VAT_CHARGED_TOO_HIGH = _warning(
     "vat_charged_too_high",
     "VAT was charged where none was due: it is owed as charged (Wet OB art. 37); consider to refund it.",
 )
+VAT_NUMBER_ASSUMED = _warning(
+    "vat_number_assumed",
+    "Booked without VAT on a number that no register confirmed, as the settings say; look it up, and keep the answer.",
+)
+VAT_ZERO_RATE_ABROAD = _warning(
+    "vat_zero_rate_abroad",
+    "Booked at a zero rate of the destination, which is for few goods; make sure that these are among them.",
+)
 ROUNDING_LINE_ADDED = _warning(
     "rounding_line_added", "Lines and total differed by a few cents; the difference stands on a line of its own."
 )
 VAT_SPREAD_OVER_LINES = _warning(
     "vat_spread_over_lines", "The shop's VAT per rate differed from its lines by a few cents; lines follow the rate."
+)
+SHIPPING_VAT_TOO_HIGH = _warning(
+    "shipping_vat_too_high",
+    "Shipping or a fee carries more VAT than the goods it belongs to, pro rata to their net values: it is owed as"
+    " charged (Wet OB art. 37); let the shop's shipping tax class follow the cart.",
+)
+DATED_IN_CLOSED_PERIOD = _warning(
+    "dated_in_closed_period",
+    "Its own date lies in a closed period of the books: it was booked on the first open day and names its own date.",
 )

@@ -220,18 +220,7 @@ def _by_law(settings: IntegrationSettings, today: date) -> Iterator[tuple[str, s
 
 def _decided(settings: IntegrationSettings, country: str, rate: Decimal | None, on: date) -> VatTreatment | str:
     """Ask the core what it makes of a line of goods; a text is the code under which it would wait for a person."""
-    facts = vat.Facts(
-        home=settings.home_country,
-        destination=territory.normalise(country),
-        special_territory=False,
-        vat_number="none",
-        on=on,
-        foreign_currency=False,
-        compound=False,
-        kor=settings.vat_scheme == "kor",
-        eu_home_vat=settings.eu_consumers == "home_vat",
-        untaxed_exempt=settings.untaxed_lines == "exempt",
-    )
+    facts = vat.assume(settings, on, country)
     try:
         return vat.decide(facts, vat.Charge(LineKind.GOODS, Decimal(100), rate, "vat")).treatment
     except Refused as refused:
