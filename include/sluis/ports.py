@@ -48,6 +48,8 @@ class ShopFacts(Frozen):
     tax_rates: tuple[tuple[str, str, str], ...] = ()  #: (country, rate in percent, name) that the shop may charge
     payment_methods: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()  #: every product class that its lines may carry; empty: not known
+    traits: tuple[str, ...] = ()  #: what it may sell by its settings: kinds of line, ``rounding``, ``marketplace``
     warnings: tuple[str, ...] = ()  #: codes with what is odd, e.g. ``rounds_at_subtotal``
 
 
@@ -94,7 +96,8 @@ class LedgerAccount(Frozen):
     name: str
     code: str | None
     kind: str
-    active: bool = True
+    active: bool = True  #: sales may be booked on it
+    open: bool = True  #: in use; payments and journal entries may stand on it, also where sales may not
 
 
 class PackageFacts(Frozen):
@@ -128,6 +131,7 @@ class Booked(Frozen):
     total_vat: Amount  #: signed, as the package computed it
     debtor_id: str | None = None
     copies: int = 1  #: how many documents of this reference ``find`` saw: above 1 a person must delete the others
+    ours: bool | None = None  #: whether the package marks it as made by sluis; ``None``: it keeps no such mark
 
 
 class PaymentEntry(Frozen):
