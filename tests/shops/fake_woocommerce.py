@@ -113,6 +113,8 @@ class FakeWooCommerce:
             case ["taxes"]:
                 row = {"id": 1, "country": "NL", "rate": "21.0000", "name": "BTW 21%"}
                 return self._list([row], query)
+            case ["taxes", "classes"]:
+                return 200, [{"slug": "standard"}, {"slug": "reduced-rate"}], {}
             case ["payment_gateways"]:
                 return self._list([{"id": "ideal", "enabled": True}, {"id": "cod", "enabled": False}], query)
             case ["orders", "statuses"]:

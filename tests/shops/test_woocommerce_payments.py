@@ -11,9 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from sluis.core.order import LineKind, Order, Payment, Unreadable
+from sluis.shops.woocommerce import CONNECTOR
 from sluis.shops.woocommerce.mapping import to_order
 from sluis.shops.woocommerce.settings import WooCommerceSettings, matching
-from tests.shops.fake_woocommerce import line_json, order_json, refund_json, tax_line
+from tests.shops.fake_woocommerce import KEY, SECRET, line_json, order_json, refund_json, serve, tax_line
 
 NOON = datetime(2026, 11, 20, 12, 0, 5, tzinfo=UTC)
 URL = "https://shop.example"
@@ -244,3 +245,16 @@ def test_a_pattern_is_a_whole_text_or_a_beginning() -> None:
             WooCommerceSettings(url=URL, category_by_sku={wrong: "x"})
     with pytest.raises(ValidationError):
         WooCommerceSettings(url=URL, fee_kinds={"x": "discount"})
+
+
+def test_the_check_learns_classes_and_kinds_from_shop_and_settings() -> None:
+    with serve() as shop:
+        told: dict[str, Any] = {
+            "url": shop.url, "category_by_sku": {"MOK": "servies"}, "gift_card_skus": ("BON",),
+            "fee_kinds": {"Fooi": "tip", "Betaalkosten": "fee", "Afronding": "rounding"}, 
+            "marketplace_orders": {"x": ("y",)},
+        }  # fmt: skip
+        keys = CONNECTOR.credentials_model.model_validate({"consumer_key": KEY, "consumer_secret": SECRET})
+        facts = CONNECTOR.connect(WooCommerceSettings(**told), keys, None, None).check()
+    assert facts.categories == ("reduced-rate", "servies", "standard")
+    assert facts.traits == ("gift_card", "marketplace", "rounding", "tip")

@@ -197,6 +197,7 @@ def test_the_check_of_the_recorded_shop() -> None:
         f"{api}/settings/general": "settings-general",
         f"{api}/settings/tax": "settings-tax",
         f"{api}/taxes": "taxes",
+        f"{api}/taxes/classes": "tax-classes",
         f"{api}/payment_gateways": "payment-gateways",
         f"{api}/orders/statuses": "order-statuses",
         f"{api}/refunds": "refunds-list-page-1",
@@ -211,3 +212,4 @@ def test_the_check_of_the_recorded_shop() -> None:
     assert ("FI", "25.5") in {rate[:2] for rate in facts.tax_rates}
     assert {"processing", "completed"} <= set(facts.statuses)
     assert set(facts.payment_methods) <= {"bacs", "cheque", "cod"}
+    assert (facts.categories, facts.traits) == (("reduced-rate", "standard", "zero-rate"), ())

@@ -14,7 +14,7 @@ from sluis.errors import NotAShop
 from sluis.ports import ShopFacts
 from sluis.shops.reading import Reader, WrongField, plain_text
 from sluis.shops.woocommerce.client import Row, WooCommerceClient
-from sluis.shops.woocommerce.settings import PER_PAGE, WooCommerceSettings
+from sluis.shops.woocommerce.settings import PER_PAGE, STANDARD_CLASS, WooCommerceSettings
 
 _NOT_ALLOWED = (401, 403)
 _NAMESPACE = "wc/v3"
@@ -40,6 +40,8 @@ def shop_facts(client: WooCommerceClient, settings: WooCommerceSettings) -> Shop
         tax_rates=rates or (),
         payment_methods=methods or (),
         statuses=_statuses(client),
+        categories=_categories(client, settings),
+        traits=_traits(settings),
         warnings=tuple(
             code
             for code, holds in (
@@ -128,6 +130,22 @@ def _payment_methods(client: WooCommerceClient) -> tuple[str, ...] | None:
         return None
     rows = (row for row in answer.body if isinstance(row, dict))
     return tuple(sorted(str(row["id"]) for row in rows if row.get("enabled") is True))
+
+
+def _categories(client: WooCommerceClient, settings: WooCommerceSettings) -> tuple[str, ...]:
+    """Return the classes that lines may carry: tax classes, and those that the settings name by article code."""
+    answer = client.get("taxes/classes", accept=(*_NOT_ALLOWED, 404))
+    if answer.status != 200 or not isinstance(answer.body, list):
+        return ()
+    slugs = {str(row["slug"]) for row in answer.body if isinstance(row, dict) and "slug" in row}
+    return tuple(sorted(slugs | {STANDARD_CLASS} | set(settings.category_by_sku.values())))
+
+
+def _traits(settings: WooCommerceSettings) -> tuple[str, ...]:
+    named: set[str] = {*settings.sku_kinds.values(), *settings.fee_kinds.values()}
+    named |= {"gift_card"} if settings.gift_card_skus else set()
+    named |= {"marketplace"} if settings.marketplace_orders else set()
+    return tuple(sorted(named - {"goods", "fee"}))
 
 
 def _statuses(client: WooCommerceClient) -> tuple[str, ...]:

@@ -21,13 +21,11 @@ from sluis.core.order import Address, Buyer, ChargedVat, LineKind, Order, OrderL
 from sluis.core.personal import NOBODY, Personal
 from sluis.shops.reading import Reader, WrongField, is_order_number, plain_text, scalar
 from sluis.shops.woocommerce.payments import gift_cards_used, paid_back, payments_of
-from sluis.shops.woocommerce.settings import WooCommerceCredentials, WooCommerceSettings, matching
+from sluis.shops.woocommerce.settings import STANDARD_CLASS, WooCommerceCredentials, WooCommerceSettings, matching
 
 T = TypeVar("T")
 
 PLATFORM = "woocommerce"
-#: WooCommerce leaves the standard tax class empty.
-STANDARD_CLASS = "standard"
 #: The longest of the EU has 14; the checks of numbers are not made for texts of thousands of digits.
 LONGEST_VAT_NUMBER = 60
 _FILLING = re.compile(r"[\s.\-]+")

@@ -20,6 +20,8 @@ FeeKind = Literal["fee", "tip", "deposit", "gift_card", "rounding"]
 #: What an article may be.
 SkuKind = Literal["goods", "fee", "tip", "deposit", "gift_card"]
 
+#: WooCommerce leaves the standard tax class empty.
+STANDARD_CLASS = "standard"
 #: Rows per answer; WooCommerce refuses more (error rest_invalid_param).
 PER_PAGE = 100
 #: Ids per ``include``; as many as fit one answer.
