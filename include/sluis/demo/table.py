@@ -26,7 +26,7 @@ class Outcome:
     what: str
     orders: Sum  #: all the shop has
     refunds: Sum
-    unread: Sum  #: trashed, or changed before the start date or after the window's end
+    unread: Sum  #: changed before the start date or after the window's end
     booked: Sum
     skipped: Sum
     quarantined: Sum
@@ -64,7 +64,7 @@ def show(console: Console, outcome: Outcome) -> bool:
     table.add_column("EUR with VAT", justify="right")
     _row(table, "orders in the shop", outcome.orders)
     _row(table, "refunds in the shop", outcome.refunds)
-    _row(table, "not read: trashed, or changed outside the run's window", outcome.unread)
+    _row(table, "not read: changed outside the run's window", outcome.unread)
     table.add_section()
     _row(table, "booked", outcome.booked)
     _row(table, "skipped", outcome.skipped, outcome.skipped_reasons)
