@@ -116,6 +116,13 @@ def test_revenue_of_another_country_has_its_own_account_and_vat() -> None:
     assert told == {("8019", False, S19_DE), ("1519", True, S19_DE), ("8000", False, EXPORT)}
 
 
+def test_an_entry_that_was_moved_out_of_a_closed_period_names_its_own_date() -> None:
+    moved = invoice((GOODS, S21, "100")).model_copy(update={"original_date": date(2026, 9, 30)})
+    words = {line.account: line.description for line in entry_of(moved, MAPPING, None).lines}
+    assert words["1200"] == "Payments ideal (dated 2026-09-30, its period is closed)"
+    assert words["8000"] == "Sales S 21 NL"
+
+
 @pytest.mark.parametrize(
     ("document", "mapping", "setting"),
     [

@@ -9,7 +9,7 @@ negative on a credit note; an entry has them as debit or credit above zero.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sluis.core.figures import Figures, figures_of
@@ -78,9 +78,13 @@ def entry_of(invoice: Invoice, mapping: Mapping, debtor_id: str | None) -> Journ
     """Return the entry of one document; with a debtor its open amount and its revenue stand on him.
 
     Debit what was paid (clearing accounts) and what is open (the receivable), credit revenue and VAT; a credit note
-    the other way round. Raises ``NotConfigured`` naming the setting that must be filled.
+    the other way round. Where its own date lies in a closed period, the lines of money name it. Raises
+    ``NotConfigured`` naming the setting that must be filled.
     """
     rows = list(_rows(figures_of(invoice), paid_of(invoice), mapping, debtor_id))
+    if (dated := invoice.original_date) is not None:
+        moved = f" (dated {dated.isoformat()}, its period is closed)"
+        rows = [row if row.treatment else replace(row, description=row.description + moved) for row in rows]
     return JournalEntry(
         reference=invoice.invoice_number,
         issue_date=invoice.issue_date,
