@@ -77,10 +77,10 @@ def settle(parts: tuple[Part, ...], charged: Mapping[Decimal, Decimal], owed: De
     """Make ``parts`` agree with the VAT ``charged`` per rate and with ``owed``, the total with VAT.
 
     An empty ``charged`` means that the shop gave no VAT per rate; the lines' rows are taken. Raises ``Refused`` with
-    ``vat_amount_differs`` where VAT is off by more than a cent per line. What is left over is not judged here.
+    ``vat_amount_differs`` where VAT is off by more than a cent per line. Neither what is left over nor whether VAT is
+    its rate of the amount (``plausible``) is judged here.
     """
     settled = _spread(parts, charged) if charged else parts
-    _plausible(settled)
     residual = owed - total(part.gross for part in settled)
     return Figures(settled, residual, _origin(settled), spread=settled != parts)
 
@@ -133,8 +133,9 @@ def _spread(parts: tuple[Part, ...], charged: Mapping[Decimal, Decimal]) -> tupl
     return tuple(result)
 
 
-def _plausible(parts: tuple[Part, ...]) -> None:
-    """Refuse VAT that is not its rate of the amount, by more than a cent per part."""
+def plausible(parts: Iterable[Part]) -> None:
+    """Refuse (``vat_amount_differs``) VAT that is not its rate of the amount, by more than a cent per part."""
+    parts = tuple(parts)
     for rate in sorted({part.rate for part in parts if part.rate is not None}):
         under = [part for part in parts if part.rate == rate]
         expected = total(part.net for part in under) * rate / 100

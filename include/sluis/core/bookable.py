@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import calendar
-from datetime import date, datetime
-from typing import TypeVar
+from datetime import date, datetime, timedelta
+from typing import NamedTuple, TypeVar
 
 from sluis.core import reasons, territory
 from sluis.core.order import Order
 from sluis.core.settings import IntegrationSettings
+from sluis.errors import Refused
 
 T = TypeVar("T")
 
@@ -28,13 +29,7 @@ def document_date(order: Order, settings: IntegrationSettings) -> date:
 
     A date that is not there yet falls back: completed, then paid, then that of the order.
     """
-    moments: dict[str, tuple[datetime | None, ...]] = {
-        "completed": (order.completed_at, order.paid_at),
-        "paid": (order.paid_at,),
-        "order": (),
-    }
-    moment = next((at for at in moments[settings.document_date] if at is not None), order.created_at)
-    return local_date(moment, settings)
+    return local_date(getattr(order, dated_by(order, settings)), settings)
 
 
 def local_date(moment: datetime, settings: IntegrationSettings) -> date:
@@ -43,6 +38,42 @@ def local_date(moment: datetime, settings: IntegrationSettings) -> date:
         return moment.astimezone(settings.zone).date()
     except OverflowError:
         return moment.date()
+
+
+class Dated(NamedTuple):
+    """The date of a document in the books. ``original``: its own, where that lies in a closed period."""
+
+    day: date
+    original: date | None = None
+    unless_booked: str | None = None  #: the reason to quarantine it, where it does not stand in the books already
+
+
+def booked_on(day: date, settings: IntegrationSettings) -> Dated:
+    """Return the date a document of ``day`` gets in the books, closed periods looked at (``settings.closed_period``).
+
+    What was booked before its period was closed stays booked: only who knows the books can tell that.
+    """
+    closed = settings.books_closed_until
+    if closed is None or day > closed:
+        return Dated(day)
+    if settings.closed_period == "first_open_day":
+        return Dated(closed + timedelta(days=1), original=day)
+    return Dated(day, unless_booked=reasons.PERIOD_CLOSED)
+
+
+def not_in_future(day: date, today: date | None, field: str) -> None:
+    """Refuse (``date_in_future``) a day after tomorrow and later.
+
+    A shop's clock may run ahead over midnight: the hours up to then are judged by the suite, to the second.
+    """
+    if today is not None and day > today + timedelta(days=1):
+        raise Refused("dated in the future", code=reasons.DATE_IN_FUTURE, field=field)
+
+
+def dated_by(order: Order, settings: IntegrationSettings) -> str:
+    """Return the field of the order that its document date comes from."""
+    moments = {"completed": ("completed_at", "paid_at"), "paid": ("paid_at",), "order": ()}
+    return next((name for name in moments[settings.document_date] if getattr(order, name) is not None), "created_at")
 
 
 def oldest_bookable(today: date) -> date:
@@ -66,6 +97,11 @@ def skip_reason(order: Order, settings: IntegrationSettings, on: date, today: da
         (today is not None and on < oldest_bookable(today), reasons.TOO_OLD),
     )
     return next((reason for skipped, reason in judged if skipped), None)
+
+
+def sold(order: Order, settings: IntegrationSettings) -> bool:
+    """Whether there was a sale, whatever became of it: paid, or in a status in which it is booked."""
+    return order.paid_at is not None or _trigger(order, settings)
 
 
 def _trigger(order: Order, settings: IntegrationSettings) -> bool:

@@ -120,7 +120,7 @@ class Invoice(Frozen):
     ship_to_country: str = ""  #: BT-80, ISO 3166-1
     rule: str  #: id of the VAT rule applied
     warnings: tuple[str, ...] = ()  #: codes, e.g. ``vat_charged_too_high``
-    part: str = ""  #: set where one order (or refund) needs a second document: ``voucher``, ``reverse_charge``
+    part: str = ""  #: the order's further document it is or credits: ``voucher``, ``reverse_charge``; else the main one
     payment_method: str = ""  #: the shop's code, also where nothing was paid yet
     payments: tuple[Payment, ...] = ()  #: positive, in the document's own currency; on a credit note paid *back*
     earlier: bool = False  #: a credit note on a sale that sluis did not book: before its start, or too long ago
@@ -134,6 +134,15 @@ class Invoice(Frozen):
     def owed(self) -> Decimal:
         """Total with VAT and cash rounding: what the books must hold, positive on both type codes."""
         return self.total_with_vat + self.rounding_amount
+
+    @property
+    def is_further(self) -> bool:
+        """Whether it stands beside another document of the same order or refund: its cents count, not the document.
+
+        A credit note that is the only one of its refund has the refund's own id, also where ``part`` says that it
+        belongs with another document of the order than the main one.
+        """
+        return bool(self.part) and self.document_id.endswith(f"/{self.part}")
 
     @model_validator(mode="after")
     def _adds_up(self) -> Invoice:
@@ -193,6 +202,7 @@ class DocumentOutcome(Frozen):
     booked_currency: str = ""  #: where the books hold it in another currency than the shop's (``currency``)
     booked_total: Amount | None = None  #: signed, in ``booked_currency``
     exchange: ExchangeRate | None = None
+    ended: bool = False  #: skipped because the order came to its end without a sale: cancelled, failed, in the bin
 
 
 def invoice_id(order_id: str, part: str = "") -> str:
@@ -205,6 +215,7 @@ class Prepared(Frozen):
 
     invoice: Invoice
     changed_at: Moment | None = None  #: when the shop last changed it: a deferred document holds the watermark there
+    unless_booked: str | None = None  #: a reason of quarantine where no booking of it stands yet: ``period_closed``
 
 
 #: What the core makes of one document: an invoice to book, or an outcome (skipped or quarantined) with its reason.
