@@ -14,7 +14,7 @@ from sluis.core.order import Order, Unreadable
 from sluis.core.run import RunFacts
 from sluis.core.summary import Tally, extracted
 from sluis.errors import NotConfigured, Reconnect, RetryLater
-from sluis.flows import runlog, window
+from sluis.flows import runlog, summaries, window
 from sluis.flows.context import Extracted, RunRequest
 from sluis.flows.report import close_run
 from sluis.flows.wiring import Session, open_session
@@ -42,8 +42,9 @@ NO_CURRENCY = "XXX"
 def extract(request: RunRequest) -> Extracted:
     """Read what the run's window holds into transit.
 
-    With nothing new the run ends here: the report is written and, for a scheduled run, the watermark moves. A run that
-    fails shreds its own batch before it raises; what a crashed run of the merchant left is deleted by the next one.
+    With nothing new the run ends here: the report is written and, for a scheduled run, the watermark moves. (Where a day
+    is over whose journal entry must be posted it goes on, with an empty batch.) A run that fails shreds its own batch
+    before it raises; what a crashed run of the merchant left is deleted by the next one.
     Raises what the shop connector raises; ``Reconnect`` also sets the integration's state, so that later scheduled runs
     do not call the vendor.
     """
@@ -110,7 +111,9 @@ def _extract(session: Session, request: RunRequest, batch_id: str) -> Extracted:
     session.transit.seal(batch_id, "facts", 1)
     log.info("extracted documents=%s refunds=%s unreadable=%s shop_count=%s cents=%s",
              facts.documents, reading.refunds, reading.unreadable, facts.shop_count, dict(facts.cents))  # fmt: skip
-    if not facts.documents:
+    today = summaries.reached(session, request, facts.window_end)
+    idle = not facts.documents and not summaries.due(session, today)
+    if idle:
         session.transit.shred(batch_id)
         close_run(session, request, facts, tally=Tally(), lines=runlog.DocumentLog(), deferred_floor=None)
     return Extracted(
@@ -122,7 +125,7 @@ def _extract(session: Session, request: RunRequest, batch_id: str) -> Extracted:
         shop_count=facts.shop_count,
         window_start=facts.window_start,
         window_end=facts.window_end,
-        nothing_new=not facts.documents,
+        nothing_new=idle,
     )
 
 
