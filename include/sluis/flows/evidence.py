@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from sluis.core import territory
+from sluis.core import bookable, vat
 from sluis.core.evidence import NO_EVIDENCE, Evidence, ExchangeRate, Needs, VatCheck
 from sluis.core.invoice import Decision, DocumentKind, Prepared, invoice_id
 from sluis.core.invoicing import needs, prepare
@@ -105,7 +105,7 @@ class Gathering:
 
     def _checked(self, order: Order, settings: IntegrationSettings) -> VatCheck | None:
         """Return the answer about the buyer's number; ``None`` where it is no number of any member state."""
-        country = territory.normalise(territory.delivered_to(order).country) or ""
+        country = vat.facts(order, settings, bookable.document_date(order, settings)).number_country or ""
         number = order.buyer.vat_number
         named = self._session.pseudonyms.number_key(number, country)
         if named is None:

@@ -11,6 +11,7 @@ import logging
 from datetime import datetime
 
 from sluis import __version__
+from sluis.core.evidence import Evidence
 from sluis.core.invoice import DocumentOutcome, Invoice, Result
 from sluis.core.rates import RULES_VERSION
 from sluis.flows.context import RunRequest
@@ -69,9 +70,21 @@ def document_line(outcome: DocumentOutcome, invoice: Invoice | None = None) -> s
                 for b in invoice.vat_breakdown
             )
         )
+        parts += _grounds(invoice.evidence)
     if outcome.warnings:
         parts.append(f"warnings={','.join(outcome.warnings)}")
     return " ".join(parts)
+
+
+def _grounds(evidence: Evidence) -> list[str]:
+    """Say what the decision rests on: of a checked VAT number the answer, day and request, never the number."""
+    check, exchange = evidence.vat_check, evidence.exchange
+    parts = []
+    if check is not None:
+        parts.append(f"vat_check={check.state}/{_moment(check.checked_at)}/{check.request_id or '-'}/{check.source}")
+    if exchange is not None:
+        parts.append(f"exchange={exchange.currency}/{exchange.rate}/{exchange.on}/{exchange.source}")
+    return parts
 
 
 class DocumentLog:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sluis.core import reasons
-from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Prepared, Result, invoice_id, total
+from sluis.core import invoicing, reasons
+from sluis.core.invoice import Decision, DocumentKind, Prepared, Result, invoice_id
 from sluis.core.invoicing import outcome, unreadable
 from sluis.core.order import Order, Unreadable
 from sluis.core.run import RunFacts
@@ -91,11 +91,12 @@ def decide(
             decisions.append(unreadable(document))
             continue
         made = gathering.prepared(document, settings, today=today)
-        for place, decision in enumerate(made):
+        amounts = invoicing.charged(document, made)
+        for decision in made:
             judged = _mapped(_flawed(decision, document, position, verdict), session.package)
             decisions.append(_dated(judged, document))
             if isinstance(judged, Prepared):
-                charged.append(_charged(made, place, document))
+                charged.append(amounts[judged.invoice.kind, judged.invoice.document_id])
         position += 1
     return _judged(decisions, charged, settings, read_at)
 
@@ -114,13 +115,10 @@ def _mapped(decision: Decision, package: AccountingConnector) -> Decision:
 
 
 def _dated(decision: Decision, order: Order) -> Decision:
-    """Note the latest moment by which a window finds the order: its change, or that of its latest refund.
-
-    A document that waits for somebody's answer carries it too: the watermark stays behind it.
-    """
-    if not isinstance(decision, Prepared) and decision.result is not Result.DEFERRED:
+    """Note when a window finds the order. A document that waits for a register's answer carries it from the core."""
+    if not isinstance(decision, Prepared):
         return decision
-    return decision.model_copy(update={"changed_at": max([order.modified_at, *(r.created_at for r in order.refunds)])})
+    return decision.model_copy(update={"changed_at": invoicing.changed_at(order)})
 
 
 def _judged(
@@ -161,25 +159,6 @@ def log_verdict(batch: str, verdict: Verdict) -> None:
             "quality batch=%s expectation=%s passed=%s checked=%s failing=%s",
             batch, checked.expectation, checked.passed, checked.checked, checked.failing,
         )  # fmt: skip
-
-
-def _charged(made: Sequence[Decision], place: int, order: Order) -> Decimal:
-    """Return what the shop charged for one of an order's documents: all that it charged, less the other documents.
-
-    So each document of an order that was cut in parts is right only where the parts together are what was charged.
-    """
-    refund = _refund_place(made[place], order)
-    whole = order.total if refund is None else order.refunds[refund].total
-    others = (d for n, d in enumerate(made) if n != place and _refund_place(d, order) == refund)
-    return whole - total(_share(other) for other in others)
-
-
-def _share(decision: Decision) -> Decimal:
-    """Return the part of the charge that a document takes, positive, in the shop's currency, cash rounding included."""
-    if isinstance(decision, DocumentOutcome):
-        return abs(decision.total)
-    invoice = decision.invoice
-    return invoice.owed if invoice.charged_total is None else invoice.charged_total
 
 
 def _refund_place(decision: Decision, order: Order) -> int | None:
