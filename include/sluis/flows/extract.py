@@ -42,8 +42,8 @@ NO_CURRENCY = "XXX"
 def extract(request: RunRequest) -> Extracted:
     """Read what the run's window holds into transit.
 
-    With nothing new the run ends here: the report is written and, for a scheduled run, the watermark moves. (Where a day
-    is over whose journal entry must be posted it goes on, with an empty batch.) A run that fails shreds its own batch
+    With nothing new the run ends here: the report is written and, for a scheduled run, the watermark moves. (Where the
+    entry of a day is due it goes on, with an empty batch.) A run that fails shreds its own batch
     before it raises; what a crashed run of the merchant left is deleted by the next one.
     Raises what the shop connector raises; ``Reconnect`` also sets the integration's state, so that later scheduled runs
     do not call the vendor.
