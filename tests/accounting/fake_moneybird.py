@@ -17,7 +17,10 @@ from urllib.parse import parse_qs, urlsplit
 
 ADMINISTRATION = "123"
 TOKEN = "token-of-the-tests"
-RATES = {"21": ("21% btw", "21.0", None), "9": ("9% btw", "9.0", None), "7": ("Export buiten EU 0% btw", "0.0", None)}
+RATES = {
+    "21": ("21% btw", "21.0", None), "9": ("9% btw", "9.0", None), "7": ("Export buiten EU 0% btw", "0.0", None),
+    "5": ("Geen btw", "0.0", None),
+}  # fmt: skip
 
 
 def rounded(amount: Decimal) -> Decimal:

@@ -16,7 +16,10 @@ from sluis.core.settings import Mapping
 from tests.accounting.fake_moneybird import ADMINISTRATION, TOKEN, Books, Server
 from tests.contracts.accounting_contract import Fault, Standing, World
 
-MAPPING = Mapping(tax_rates={"S 21 NL": "21", "S 9 NL": "9", "G 0 NL": "7"}, revenue={"goods": "8000"})
+MAPPING = Mapping(
+    tax_rates={"S 21 NL": "21", "S 9 NL": "9", "G 0 NL": "7", "O 0 NL": "5"}, revenue={"goods": "8000"},
+    rounding="8900",
+)  # fmt: skip
 _FAULTS: dict[Fault, Any] = {
     Fault.SILENT_AFTER_COMMIT: "silent",
     Fault.TIMEOUT_AFTER_COMMIT: "hang",

@@ -34,6 +34,7 @@ _FAULTS: dict[Fault, dict[str, Any]] = {
     Fault.INVALID: {"kind": "status", "status": 422, "body": '{"error": {"date": ["is in a locked period"]}}'},
     Fault.QUOTA: {"kind": "status", "status": 429},
 }
+KINDS = (LineKind.GOODS, LineKind.SHIPPING, LineKind.FEE, LineKind.GIFT_CARD)
 
 
 class SandboxWorld(World):
@@ -45,8 +46,9 @@ class SandboxWorld(World):
         credentials = MoneybirdCredentials(token=Personal(administration.token))
         bare = connector("moneybird").connect(settings, credentials, Mapping(), FreeLimiter())
         self.facts = bare.check()
-        proposed = propose_mapping(self.facts, ["S 21 NL", "S 9 NL", "G 0 NL"], kinds=list(LineKind))
+        proposed = propose_mapping(self.facts, ["S 21 NL", "S 9 NL", "G 0 NL", "O 0 NL"], kinds=KINDS)
         self.open = {item.setting: [c.name for c in item.candidates] for item in proposed.open}
+        self.accounts = {a.code: a.id for a in self.facts.ledger_accounts if a.code is not None}
         goods = next(account.id for account in self.facts.ledger_accounts if account.name == "Omzet")
         revenue = {**proposed.mapping.revenue, LineKind.GOODS: goods}
         self.mapping = proposed.mapping.model_copy(update={"revenue": revenue})
@@ -59,7 +61,7 @@ class SandboxWorld(World):
         values = dict(_FAULTS[fault])
         if fault is Fault.QUOTA:
             values["headers"] = {"Retry-After": str(int(time.time()) + 200)}
-        for path in ("*/external_sales_invoices.json", "*/contacts.json"):
+        for path in ("*/external_sales_invoices.json", "*/contacts.json", "*/payments.json", "*journal_documents.json"):
             self.server.state.faults.add(method="POST", path=path, **values)
 
     def standing(self) -> list[Standing]:

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum, auto
+from typing import Any, ClassVar
 
 import pytest
 
 from sluis.core.invoice import DocumentKind, Invoice, InvoiceLine, VatBreakdown, VatCategory, VatTreatment
+from sluis.core.journal import JournalEntry, JournalLine
 from sluis.core.order import Address, Buyer, LineKind
 from sluis.core.personal import Personal
 from sluis.errors import Defect, OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
-from sluis.ports import AccountingConnector
+from sluis.ports import AccountingConnector, Booked, Form, PaidInBooks, PaymentEntry
 
+#: Accounts of every world whose package posts entries or takes payments; ``World.accounts`` says which these are.
+CLEARING, RECEIVABLE, SALES, VAT = "1250", "1300", "8000", "1500"
 TODAY = date(2026, 11, 20)
 HIGH = VatTreatment(category=VatCategory.STANDARD, rate=Decimal(21), country="NL")
 LOW = VatTreatment(category=VatCategory.STANDARD, rate=Decimal(9), country="NL")
@@ -56,6 +60,23 @@ class World(ABC):
 
     connector: AccountingConnector
     hasty: AccountingConnector
+
+    #: The package's own ids of the accounts CLEARING, RECEIVABLE, SALES and VAT, where they are other ones.
+    accounts: ClassVar[Mapping[str, str]] = {}
+
+    def own(self, account: str) -> str:
+        """Return the package's id of one of the accounts."""
+        return self.accounts.get(account, account)
+
+    def entry(self, reference: str = "WS-DAY-1", **how: Any) -> JournalEntry:
+        """Return a day's entry on the package's own accounts."""
+        made = entry(reference, **how)
+        lines = tuple(item.model_copy(update={"account": self.own(item.account)}) for item in made.lines)
+        return made.model_copy(update={"lines": lines})
+
+    def payment(self, key: str = "a1" * 16, **how: Any) -> PaymentEntry:
+        """Return a payment on the package's own clearing account."""
+        return payment(key, account=self.own(CLEARING), **how)
 
     @abstractmethod
     def next_write(self, fault: Fault) -> None:
@@ -115,6 +136,41 @@ def invoice(
         currency="EUR", lines=lines, vat_breakdown=parts, total_without_vat=net, total_vat=vat,
         total_with_vat=net + vat, amount_due=net + vat, prices_include_vat=gross, buyer=who or buyer(),
         preceding_invoice=None if kind is DocumentKind.INVOICE else "WS-1000", rule="nl_domestic",
+    )  # fmt: skip
+
+
+def entry(
+    reference: str = "WS-DAY-1", *, on: date = TODAY, sign: int = 1, debtor_id: str | None = None
+) -> JournalEntry:
+    """Return a day's entry: 60.50 received and 60.50 open; 100.00 and VAT 21.00 sold. ``sign`` -1: taken back."""
+    sides = ("debit", "credit") if sign > 0 else ("credit", "debit")
+
+    def side(debit: bool, account: str, amount: str, words: str, **more: object) -> JournalLine:
+        name = sides[0 if debit else 1]
+        return JournalLine(**{"account": account, name: Decimal(amount), "description": words, **more})
+
+    return JournalEntry(
+        reference=reference,
+        issue_date=on,
+        currency="EUR",
+        lines=(
+            side(True, CLEARING, "60.50", "Payments ideal"),
+            side(True, RECEIVABLE, "60.50", "Receivable", debtor_id=debtor_id),
+            side(False, SALES, "100.00", "Sales S 21 NL", treatment=HIGH),
+            side(False, VAT, "21.00", "VAT S 21 NL", treatment=HIGH, is_vat=True),
+        ),
+        total_with_vat=Decimal("121.00") * sign,
+        total_vat=Decimal("21.00") * sign,
+    )
+
+
+def payment(
+    key: str = "a1" * 16, *, amount: str = "105.00", reference: str = "tr_7UhSN1zuXS", account: str = ""
+) -> PaymentEntry:
+    """Return a payment of an order."""
+    return PaymentEntry(
+        payment_key=key, paid_on=TODAY, amount=Decimal(amount), currency="EUR", account=account or CLEARING,
+        reference=Personal(reference),
     )  # fmt: skip
 
 
@@ -276,6 +332,130 @@ class AccountingContract:
         assert setting is not None
         assert "S 25.5 FI" in setting
         assert world.connector.missing(invoice()) is None
+
+    # ---------------------------------------------------------------------------------------------------- payments
+
+    def paid_for(self, world: World, document: Invoice | None = None) -> Booked:
+        """Book a document that can be paid; skips where the package takes no payments."""
+        if Form.PAYMENT not in world.connector.forms:
+            pytest.skip("this package takes no payments")
+        return world.connector.book(document or invoice(), self.known(world))
+
+    @staticmethod
+    def shown(paid: PaidInBooks) -> tuple[Decimal, date, bool]:
+        """What of a payment any package can tell; whether it can be known again by its key or its reference."""
+        return paid.amount, paid.paid_on, bool(paid.payment_key or paid.reference)
+
+    def test_a_payment_stands_on_its_document(self, world: World) -> None:
+        booked = self.paid_for(world)
+        assert world.connector.payments(booked.external_id) == ()
+        first = world.connector.pay(booked.external_id, world.payment(amount="100.00"))
+        second = world.connector.pay(booked.external_id, world.payment("b2" * 16, amount="5.00", reference=""))
+        assert [self.shown(p) for p in (first, second)] == [
+            (Decimal("100.00"), TODAY, True), (Decimal("5.00"), TODAY, True),
+        ]  # fmt: skip
+        assert set(world.connector.payments(booked.external_id)) == {first, second}
+        assert first.payment_key == "a1" * 16 or first.reference == Personal("tr_7UhSN1zuXS")
+        assert second.payment_key == "b2" * 16
+
+    def test_what_is_paid_back_is_negative(self, world: World) -> None:
+        note = self.paid_for(world, invoice(number="WS-1001-C1", kind=DocumentKind.CREDIT_NOTE))
+        world.connector.pay(note.external_id, world.payment(amount="-105.00"))
+        assert [p.amount for p in world.connector.payments(note.external_id)] == [Decimal("-105.00")]
+
+    def test_more_than_is_open_can_be_paid(self, world: World) -> None:
+        booked = self.paid_for(world)
+        world.connector.pay(booked.external_id, world.payment(amount="120.00"))
+        assert [p.amount for p in world.connector.payments(booked.external_id)] == [Decimal("120.00")]
+
+    @pytest.mark.parametrize(
+        "fault", [Fault.SILENT_AFTER_COMMIT, Fault.ERROR_AFTER_COMMIT, Fault.TRUNCATED_AFTER_COMMIT]
+    )
+    def test_a_payment_without_an_answer_is_unknown_and_seen(self, world: World, fault: Fault) -> None:
+        booked = self.paid_for(world)
+        world.next_write(fault)
+        with pytest.raises(OutcomeUnknown):
+            world.connector.pay(booked.external_id, world.payment())
+        assert [p.amount for p in world.connector.payments(booked.external_id)] == [Decimal("105.00")]
+
+    @pytest.mark.parametrize(
+        ("fault", "error"),
+        [(Fault.UNAUTHORISED, Reconnect), (Fault.FORBIDDEN, Reconnect), (Fault.INVALID, Refused),
+         (Fault.QUOTA, QuotaSpent)],
+    )  # fmt: skip
+    def test_a_refused_payment_stands_nowhere(self, world: World, fault: Fault, error: type[Exception]) -> None:
+        booked = self.paid_for(world)
+        world.next_write(fault)
+        with pytest.raises(error) as caught:
+            world.connector.pay(booked.external_id, world.payment())
+        assert not isinstance(caught.value, OutcomeUnknown)
+        self.no_person_in(str(caught.value))
+        assert "tr_7UhSN1zuXS" not in str(caught.value)
+        assert world.connector.payments(booked.external_id) == ()
+
+    def test_a_document_that_is_gone_cannot_be_paid(self, world: World) -> None:
+        self.paid_for(world)
+        for call in (
+            lambda: world.connector.payments("9" * 18),
+            lambda: world.connector.pay("9" * 18, world.payment()),
+        ):
+            with pytest.raises(Refused):
+                call()
+
+    # --------------------------------------------------------------------------------------------- journal entries
+
+    @staticmethod
+    def posting(world: World) -> None:
+        if Form.JOURNAL_ENTRY not in world.connector.forms:
+            pytest.skip("this package takes no journal entries")
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_an_entry_is_found_again_with_its_totals(self, world: World, sign: int) -> None:
+        self.posting(world)
+        made = world.connector.post(world.entry(sign=sign))
+        found = world.connector.find_entry("WS-DAY-1", TODAY)
+        assert found == made
+        assert (made.reference, made.issue_date, made.currency) == ("WS-DAY-1", TODAY, "EUR")
+        assert (made.total_with_vat, made.total_vat) == (Decimal("121.00") * sign, Decimal("21.00") * sign)
+
+    def test_an_entry_that_was_never_posted_is_not_found(self, world: World) -> None:
+        self.posting(world)
+        world.connector.post(world.entry("WS-DAY-10"))
+        assert world.connector.find_entry("WS-DAY-1", TODAY) is None
+        assert world.connector.find_entry("WS-DAY-10", TODAY - timedelta(days=200)) is None
+
+    def test_an_entry_without_an_answer_is_unknown_and_found(self, world: World) -> None:
+        self.posting(world)
+        world.next_write(Fault.SILENT_AFTER_COMMIT)
+        with pytest.raises(OutcomeUnknown):
+            world.connector.post(world.entry(on=date(2025, 12, 31)))
+        found = world.connector.find_entry("WS-DAY-1", date(2025, 12, 31))
+        assert found is not None
+        assert (found.total_with_vat, found.copies) == (Decimal("121.00"), 1)
+
+    def test_a_refused_entry_stands_nowhere(self, world: World) -> None:
+        self.posting(world)
+        world.next_write(Fault.INVALID)
+        with pytest.raises(Refused):
+            world.connector.post(world.entry())
+        assert world.connector.find_entry("WS-DAY-1", TODAY) is None
+
+    def test_documents_lists_invoices_and_entries(self, world: World) -> None:
+        self.posting(world)
+        world.connector.book(invoice(), self.known(world))
+        world.connector.post(world.entry())
+        listed = list(world.connector.documents(TODAY, TODAY))
+        assert sorted(booked.reference for booked in listed) == ["WS-1001", "WS-DAY-1"]
+        assert list(world.connector.documents(TODAY + timedelta(days=1), TODAY + timedelta(days=9))) == []
+
+    # -------------------------------------------------------------------------------------------------- closed books
+
+    def test_cash_rounding_is_part_of_what_the_books_hold(self, world: World) -> None:
+        document = invoice()
+        rounded = document.model_copy(update={"rounding_amount": Decimal("-0.02"), "amount_due": Decimal("104.98")})
+        if world.connector.missing(rounded) is not None:
+            pytest.skip("this world maps no rounding line")
+        assert world.connector.book(rounded, self.known(world)).total_with_vat == rounded.owed == Decimal("104.98")
 
     @staticmethod
     def no_person_in(text: str) -> None:

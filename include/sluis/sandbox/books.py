@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sluis.sandbox.state import State
 
 API = "/books/api/v2"
+JOURNALS = "/documents/general_journal_documents"
 _RANGE = re.compile(r"^(\d{6}|\d{8})\.\.(\d{6}|\d{8})$")
 STATES = frozenset({"all", "new", "open", "late", "paid", "uncollectible", "pending_payment"})
 Handler = Callable[[Request, Ledger, Any], "tuple[int, Any] | Response"]
@@ -65,6 +66,14 @@ def router(state: State) -> APIRouter:
         lambda request, ledger, _: (200, ledger.invoice(request.path_params["id"])),
     )
     add("DELETE", "/external_sales_invoices/{id}", _delete_invoice)
+    add("POST", "/external_sales_invoices/{id}/payments", _create_payment)
+    add("DELETE", "/external_sales_invoices/{id}/payments/{payment_id}", _delete_payment)
+    add("GET", JOURNALS, _entries)
+    add("POST", JOURNALS, _create_entry)
+    add("GET", f"{JOURNALS}/synchronization", _entry_versions)
+    add("POST", f"{JOURNALS}/synchronization", _entries_by_id)
+    add("GET", f"{JOURNALS}/{{id}}", lambda request, ledger, _: (200, ledger.entry(request.path_params["id"])))
+    add("DELETE", f"{JOURNALS}/{{id}}", _delete_entry)
     return routes
 
 
@@ -280,6 +289,45 @@ def _invoice(request: Request, ledger: Ledger, _: Any) -> tuple[int, Json]:
 
 def _delete_invoice(request: Request, ledger: Ledger, _: Any) -> tuple[int, None]:
     ledger.delete_invoice(request.path_params["id"])
+    return 204, None
+
+
+def _create_payment(request: Request, ledger: Ledger, body: Any) -> tuple[int, Json]:
+    return 201, ledger.create_payment(request.path_params["id"], _part(body, "payment"))
+
+
+def _delete_payment(request: Request, ledger: Ledger, _: Any) -> tuple[int, None]:
+    ledger.delete_payment(request.path_params["id"], request.path_params["payment_id"])
+    return 204, None
+
+
+# ------------------------------------------------------------------------------------------------- journal entries
+
+
+def _listed(request: Request, ledger: Ledger) -> list[Json]:
+    terms = _filter(request, frozenset({"state", "period", "reference", "contact_id", "ledger_account_id"}))
+    start, end = period(terms.get("period", "this_year"), ledger.clock().astimezone(UTC).date())
+    return ledger.list_entries(start, end, terms)
+
+
+def _entries(request: Request, ledger: Ledger, _: Any) -> Response:
+    return _paged(request, _listed(request, ledger))
+
+
+def _entry_versions(request: Request, ledger: Ledger, _: Any) -> tuple[int, list[Json]]:
+    return _versions(_listed(request, ledger))
+
+
+def _entries_by_id(_: Request, ledger: Ledger, body: Any) -> tuple[int, list[Json]]:
+    return 200, [ledger.entries[entry] for entry in _ids(body) if entry in ledger.entries]
+
+
+def _create_entry(_: Request, ledger: Ledger, body: Any) -> tuple[int, Json]:
+    return 201, ledger.create_entry(_part(body, "general_journal_document"))
+
+
+def _delete_entry(request: Request, ledger: Ledger, _: Any) -> tuple[int, None]:
+    ledger.delete_entry(request.path_params["id"])
     return 204, None
 
 

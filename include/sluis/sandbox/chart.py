@@ -33,7 +33,15 @@ RATES: tuple[tuple[str, str, str, str | None, str | None, bool], ...] = (
     ("Spanje 10%", "10.0", "sales_invoice", "ES", None, True),
     ("Ierland 23%", "23.0", "sales_invoice", "IE", None, True),
     ("Ierland 13,5%", "13.5", "sales_invoice", "IE", None, True),
-)
+    ("Geen btw", "0.0", "sales_invoice", None, None, True),
+    *((f"Btw {country} {percent.removesuffix('.0').replace('.', ',')}%", percent, "sales_invoice", country, None, True)
+      for country, percent in (
+        ("AT", "20.0"), ("AT", "10.0"), ("BE", "12.0"), ("BG", "20.0"), ("CY", "19.0"), ("CZ", "21.0"), ("DK", "25.0"),
+        ("EE", "24.0"), ("FI", "25.5"), ("FR", "10.0"), ("GR", "24.0"), ("HR", "25.0"), ("HU", "27.0"), ("IT", "22.0"),
+        ("IT", "10.0"), ("LT", "21.0"), ("LU", "17.0"), ("LV", "21.0"), ("MT", "18.0"), ("PL", "23.0"), ("PT", "23.0"),
+        ("RO", "21.0"), ("SE", "25.0"), ("SI", "22.0"), ("SK", "23.0"),
+    )),
+)  # fmt: skip
 
 #: (name, type, code, taxonomy code, documents it may be used on, active)
 Account = tuple[str, str, str, str, tuple[str, ...], bool]
@@ -47,6 +55,11 @@ ACCOUNTS: tuple[Account, ...] = (
     ("Algemene kosten", "expenses", "4900", "WBedAlkOal", ("purchase_invoice", "financial_mutation"), True),
     ("Btw", "current_liabilities", "1500", "BSchBepBtw", ("general_journal_document",), True),
     ("Omzet oud", "revenue", "8999", "WOmzOvo", ("sales_invoice",), False),
+    ("Debiteuren", "current_assets", "1300", "BVorDebHad", ("general_journal_document",), True),
+    ("Tussenrekening betaaldienst", "current_assets", "1250", "BLimKruSto", ("general_journal_document",), True),
+    ("Tussenrekening PayPal", "current_assets", "1260", "BLimKruSto", ("general_journal_document",), True),
+    ("Kas", "current_assets", "1000", "BLimKas", ("general_journal_document",), True),
+    ("Statiegeld", "current_liabilities", "1860", "BSchOvs", ("sales_invoice",), True),
 )
 
 
@@ -90,6 +103,13 @@ class Chart:
         account = self.accounts.get(str(account_id))
         usable = account is not None and account["active"] and "sales_invoice" in account["allowed_document_types"]
         return account if usable else None
+
+    def any_account(self, account_id: object) -> Json | None:
+        """Return an active ledger account of whatever kind, the first one where none is given."""
+        if account_id in (None, ""):
+            return next(iter(self.accounts.values()))
+        account = self.accounts.get(str(account_id))
+        return account if account is not None and account["active"] else None
 
     def report_reference(self, rate: Json) -> list[str]:
         """Return the boxes of the VAT return that a rate lands in."""

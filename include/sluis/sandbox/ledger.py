@@ -1,4 +1,4 @@
-"""One sandbox administration: contacts and external sales invoices, checked and totalled as Moneybird's API does.
+"""One sandbox administration: external sales invoices, checked and totalled as Moneybird's API does, and the rest.
 
 Checks and error bodies follow Moneybird's OpenAPI file (v2-20260821). Invented where that file is silent, and so to be
 read with care: VAT is rounded half up per line, a price keeps two decimals (the file's pattern for answers), lists
@@ -14,9 +14,9 @@ from datetime import date
 from decimal import Decimal
 
 from sluis.core.money import ZERO, cents, round_cents
-from sluis.sandbox.chart import Chart
-from sluis.sandbox.contacts import Contacts
+from sluis.sandbox.memorial import day_of
 from sluis.sandbox.moneybird import Json, money, plain, symbolic, unprocessable
+from sluis.sandbox.payments import Payments, received
 
 _AMOUNT = re.compile(r"^\s*(-?[0-9]+(?:[,.][0-9]+)?)")
 #: Euro per unit; invented and fixed.
@@ -32,7 +32,7 @@ DETAIL_FIELDS = frozenset({
 
 
 @dataclass
-class Ledger(Contacts):
+class Ledger(Payments):
     """The books of one administration."""
 
     invoices: dict[str, Json] = field(default_factory=dict)
@@ -40,10 +40,7 @@ class Ledger(Contacts):
     by_date: dict[str, list[str]] = field(default_factory=dict)
     references: dict[str, int] = field(default_factory=dict)
     total_cents: int = 0
-    _entries: int = 0
-
-    def __post_init__(self) -> None:
-        self.chart = Chart(self.config.id, self.now())
+    _numbers: int = 0
 
     def create_invoice(self, given: Json) -> Json:
         """Create an external sales invoice and count its totals. Raises ``Invalid`` (400, 422)."""
@@ -67,11 +64,8 @@ class Ledger(Contacts):
         currency = given.get("currency") or "EUR"
         if currency not in EXCHANGE:
             raise unprocessable(currency=("is not included in the list", "inclusion"))
-        day = _day(given, "date") or self.clock().date()
-        locked = self.config.period_locked_until
-        if locked and day.isoformat() <= locked:
-            raise unprocessable(date=("is in a locked period", "locked_period"))
-        due = _day(given, "due_date")
+        day = self.open_day(given, "date")
+        due = day_of(given, "due_date")
         incl = given.get("prices_are_incl_tax", False)
         if incl not in (True, False, "true", "false"):
             place = {"external_sales_invoice": {"prices_are_incl_tax": "invalid"}}
@@ -163,8 +157,8 @@ class Ledger(Contacts):
         }
 
     def _next_entry(self) -> int:
-        self._entries += 1
-        return self._entries
+        self._numbers += 1
+        return self._numbers
 
     def _store(self, invoice: Json) -> None:
         self.invoices[invoice["id"]] = invoice
@@ -179,6 +173,33 @@ class Ledger(Contacts):
         if found is None:
             raise symbolic(404, "Record not found for model name: External invoice")
         return found
+
+    def create_payment(self, invoice_id: str, given: Json) -> Json:
+        """Register a payment on an invoice. Raises ``Invalid`` (400, 404, 422)."""
+        return self.settle(self._payable(invoice_id), given)
+
+    def delete_payment(self, invoice_id: str, payment_id: str) -> None:
+        """Delete a payment on an invoice. Raises ``Invalid`` (404)."""
+        self.unsettle(self._payable(invoice_id), payment_id)
+
+    def _payable(self, invoice_id: str) -> Json:
+        if invoice_id not in self.invoices:
+            raise symbolic(404, "record not found", {"invoice_id": "not_found"})
+        return self.invoices[invoice_id]
+
+    def on_account(self, account_id: str) -> Decimal:
+        """Return what payments and journal entries leave on a ledger account, in euro."""
+        with self.lock:
+            return received(self.invoices.values(), account_id) + self.entered(account_id)
+
+    def balances(self) -> dict[str, str]:
+        """Return what payments and journal entries leave on each account (by code) that they touched, in euro."""
+        sums = {str(row["account_id"]): self.on_account(str(row["id"])) for row in self.chart.accounts.values()}
+        return {code: plain(amount) for code, amount in sums.items() if amount}
+
+    def account(self, name: str) -> str:
+        """Return the id of a ledger account by its name."""
+        return next(str(row["id"]) for row in self.chart.accounts.values() if row["name"] == name)
 
     def delete_invoice(self, invoice_id: str) -> None:
         """Delete an invoice, as a bookkeeper may do by hand. Raises ``Invalid`` (404)."""
@@ -236,12 +257,3 @@ def _totals(details: list[tuple[Json, Decimal, Decimal]], exchange: Decimal) -> 
             for rate_id, sums in per_rate.items()
         ],
     }
-
-
-def _day(given: Json, name: str) -> date | None:
-    if not given.get(name):
-        return None
-    try:
-        return date.fromisoformat(str(given[name]))
-    except ValueError:
-        raise unprocessable(**{name: ("is not a valid date", "is not a valid date")}) from None

@@ -24,7 +24,6 @@ from sluis.sandbox.orderbook import OrderBook, worth
 from sluis.sandbox.orders import Generator, rows_of
 from sluis.sandbox.people import person
 from sluis.sandbox.vies import Mode
-from sluis.sandbox.vies import Mode
 
 WINDOW = 300  #: seconds of a limit's window
 
@@ -139,7 +138,6 @@ class State:
             self.calls: Counter[str] = Counter()
             self.limiter = Limiter(self.config.limit, self.now)
             self.vies = Mode()
-            self.vies = Mode()
             self.shops = {shop.code: Shop(shop, self.now) for shop in self.config.shops}
             self.books = {entry.id: self._ledger(entry) for entry in self.config.administrations}
             for shop in self.shops.values():
@@ -187,6 +185,9 @@ class State:
                     "invoices": len(ledger.invoices),
                     "invoices_cents": ledger.total_cents,
                     "contacts": len(ledger.contacts),
+                    "journal_entries": len(ledger.entries),
+                    "payments": sum(len(invoice["payments"]) for invoice in ledger.invoices.values()),
+                    "accounts": ledger.balances(),
                     "duplicates": {name: count for name, count in ledger.references.items() if count > 1},
                 }
                 for entry, ledger in self.books.items()

@@ -5,7 +5,6 @@ Paths and bodies follow Moneybird's OpenAPI file (v2-20260821); a test validates
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -13,14 +12,13 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from sluis.accounting.moneybird.settings import PAGE, SCOPE, VENDOR
-from sluis.errors import Defect, NotConfigured, OutcomeUnknown, Reconnect, Refused, RetryLater, SluisError
-from sluis.http import Rejection, VendorSession
+from sluis.accounting.moneybird.refusals import refusal
+from sluis.accounting.moneybird.settings import PAGE, VENDOR
+from sluis.errors import Defect, OutcomeUnknown, RetryLater
+from sluis.http import VendorSession
 from sluis.ports import Limiter
 
-#: A field's name as Moneybird writes it; anything else in an error body may be content and is not repeated.
-_FIELD = re.compile(r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+){0,3}$")
-_MOST_FIELDS = 5
+JOURNALS = "documents/general_journal_documents"
 
 Json = dict[str, Any]
 
@@ -128,13 +126,42 @@ class MoneybirdClient:
         """Return at most 100 external sales invoices; those that are gone are left out."""
         return self._by_id("external_sales_invoices/synchronization", ids)
 
+    def invoice(self, invoice_id: str) -> Json:
+        """Return one external sales invoice with its payments; ``Refused`` (``document_gone``) where it is gone."""
+        what = "external_sales_invoices/{id}"
+        return _record(self._get(what, id=invoice_id).body, what, writes=False)
+
+    def create_payment(self, invoice_id: str, payment: Mapping[str, Any]) -> Json:
+        """Register a payment on an external sales invoice, once."""
+        what = "external_sales_invoices/{id}/payments"
+        return _record(self._post(what, {"payment": dict(payment)}, id=invoice_id).body, what)
+
+    # ---------------------------------------------------------------------------------------------- journal entries
+
+    def create_entry(self, entry: Mapping[str, Any]) -> Json:
+        """Create a general journal document, once."""
+        return _record(self._post(JOURNALS, {"general_journal_document": dict(entry)}).body, JOURNALS)
+
+    def entries(self, start: date, end: date, reference: str | None = None) -> Iterator[Json]:
+        """Yield general journal documents of a period (both days included), all or those with a reference."""
+        return self._pages(JOURNALS, {"filter": _journals(start, end, reference)})
+
+    def entry_ids(self, start: date, end: date) -> list[str]:
+        """Return the ids of all general journal documents of a period, in one answer that cannot shift."""
+        what = f"{JOURNALS}/synchronization"
+        return [text(row, "id") for row in _rows(self._get(what, {"filter": _journals(start, end)}).body, what)]
+
+    def entries_by_id(self, ids: Sequence[str]) -> list[Json]:
+        """Return at most 100 general journal documents; those that are gone are left out."""
+        return self._by_id(f"{JOURNALS}/synchronization", ids)
+
     # --------------------------------------------------------------------------------------------------- the plumbing
 
-    def _get(self, what: str, params: Mapping[str, Any] | None = None) -> Any:
-        return self._session.get(f"{self._administration}/{what}.json", params, where=what)
+    def _get(self, what: str, params: Mapping[str, Any] | None = None, **ids: str) -> Any:
+        return self._session.get(f"{self._administration}/{what.format(**ids)}.json", params, where=what)
 
-    def _post(self, what: str, body: Mapping[str, Any]) -> Any:
-        return self._session.post(f"{self._administration}/{what}.json", body, where=what)
+    def _post(self, what: str, body: Mapping[str, Any], **ids: str) -> Any:
+        return self._session.post(f"{self._administration}/{what.format(**ids)}.json", body, where=what)
 
     def _by_id(self, what: str, ids: Sequence[str]) -> list[Json]:
         """Read records by id. Moneybird wants a POST for it, yet nothing is written."""
@@ -172,76 +199,6 @@ def _dated(start: date, end: date, contact_id: str | None = None) -> str:
     return ",".join(terms if contact_id is None else [*terms, f"contact_id:{contact_id}"])
 
 
-def refusal(rejection: Rejection) -> SluisError | None:
-    """Translate what Moneybird refuses. Only names of fields leave an error body, never their content."""
-    fields = refused_fields(rejection.body)
-    build = {401: _unauthorised, 402: _unpaid, 403: _forbidden, 404: _absent}.get(rejection.status)
-    if rejection.status in {400, 404, 422} and fields and fields[0].rsplit(".", 1)[-1] in {"contact", "contact_id"}:
-        return Refused(
-            f"{rejection.text}: the debtor of this document does not exist there (any more)",
-            code="debtor_gone",
-            field="contact_id",
-            remote_request_id=rejection.request_id,
-        )
-    if build is not None:
-        return build(rejection)
-    if rejection.status == 422 or (rejection.status == 400 and rejection.writes):
-        named = ", ".join(fields) or "no field named"
-        return Refused(
-            f"{rejection.text}: it does not accept {named}",
-            code="refused_by_package",
-            field=", ".join(fields) or None,
-            remote_request_id=rejection.request_id,
-        )
-    return None
-
-
-def _unauthorised(rejection: Rejection) -> SluisError:
-    return Reconnect(
-        f"{rejection.text}: it does not know the token (revoked or mistyped); make a new one and connect again",
-        remote_request_id=rejection.request_id,
-    )
-
-
-def _unpaid(rejection: Rejection) -> SluisError:
-    return Reconnect(
-        f"{rejection.text}: the administration is suspended until its subscription is paid; then connect again",
-        code="subscription_ended",
-        remote_request_id=rejection.request_id,
-    )
-
-
-def _forbidden(rejection: Rejection) -> SluisError:
-    return Reconnect(
-        f"{rejection.text}: the token may not do this; it needs the scope '{SCOPE}' and a user with rights in this "
-        "administration; connect again",
-        code="not_allowed",
-        remote_request_id=rejection.request_id,
-    )
-
-
-def _absent(rejection: Rejection) -> SluisError:
-    return NotConfigured(
-        f"{rejection.text}: no such administration for this token, or the address is wrong; see "
-        "package.administration_id and package.base_url (sluis integration check)",
-        remote_request_id=rejection.request_id,
-    )
-
-
-def refused_fields(body: Any) -> tuple[str, ...]:
-    """Return the names of the fields in an error body of either form, at most five, never their content.
-
-    Forms: ``{"error": {field: [...]}}`` and ``{"error": "...", "symbolic": {field: code or {field: code}}}``.
-    """
-    if not isinstance(body, dict):
-        return ()
-    error, symbolic = body.get("error"), body.get("symbolic")
-    found: list[str] = list(error) if isinstance(error, dict) else []
-    for name, value in symbolic.items() if isinstance(symbolic, dict) else ():
-        found += list(value) if isinstance(value, dict) else [name]
-    return tuple(str(name) for name in found if _FIELD.fullmatch(str(name)))[:_MOST_FIELDS]
-
-
 def text(row: Json, field: str) -> str:
     """Return an id or another text of a row; ``Defect`` names the field that is absent."""
     value = row.get(field)
@@ -256,8 +213,15 @@ def _rows(body: Any, what: str) -> list[Json]:
     return body
 
 
-def _record(body: Any, what: str) -> Json:
-    """A created record. Without one it is not known what was created."""
+def _journals(start: date, end: date, reference: str | None = None) -> str:
+    terms = ["state:all", f"period:{start:%Y%m%d}..{end:%Y%m%d}"]
+    return ",".join(terms if reference is None else [*terms, f"reference:{reference}"])
+
+
+def _record(body: Any, what: str, *, writes: bool = True) -> Json:
+    """A record. Where it was to be created and is not there, it is not known what was created."""
     if not isinstance(body, dict) or not isinstance(body.get("id"), (str, int)):
+        if not writes:
+            raise Defect(f"{VENDOR}: the answer of {what} is no record", code="odd_answer")
         raise OutcomeUnknown(f"{VENDOR}: POST {what} was accepted, but its answer holds no record; look it up")
     return body

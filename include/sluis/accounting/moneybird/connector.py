@@ -12,6 +12,7 @@ from collections.abc import Mapping as MappingOf
 from datetime import date, timedelta
 from typing import Any
 
+from sluis.accounting.moneybird import journal
 from sluis.accounting.moneybird import mapping as to_moneybird
 from sluis.accounting.moneybird.client import Bearer, MoneybirdClient, text
 from sluis.accounting.moneybird.settings import (
@@ -26,17 +27,20 @@ from sluis.accounting.moneybird.settings import (
 )
 from sluis.core.frozen import Frozen
 from sluis.core.invoice import Invoice
+from sluis.core.journal import JournalEntry
+from sluis.core.mapping import Mapping
 from sluis.core.money import Amount
 from sluis.core.order import Buyer
-from sluis.core.settings import Mapping
-from sluis.errors import Defect, NotConfigured, OutcomeUnknown, Refused
-from sluis.ports import Booked, Debtor, Limiter, PackageFacts
+from sluis.errors import Defect, NotConfigured, OutcomeUnknown, Reconnect, Refused
+from sluis.ports import Booked, Debtor, Form, Limiter, PackageFacts, PaidInBooks, PaymentEntry
 
 log = logging.getLogger(__name__)
 
 
 class Moneybird:
     """One administration (``ports.AccountingConnector``)."""
+
+    forms = frozenset({Form.INVOICE, Form.JOURNAL_ENTRY, Form.PAYMENT})
 
     def __init__(
         self, client: MoneybirdClient, settings: MoneybirdSettings, mapping: Mapping, limiter_key: str
@@ -210,7 +214,7 @@ class Moneybird:
         return [row for row in rows if str(row.get("reference") or "").split() == words]
 
     def documents(self, start: date, end: date) -> Iterator[Booked]:
-        """Yield every external sales invoice of the period, also those that others booked.
+        """Yield every external sales invoice of the period, also those that others booked, and our journal entries.
 
         One call for all ids, then one per hundred: a list read page by page would lose a row when somebody deletes
         one meanwhile, and a row that ``adopt`` does not see is booked twice.
@@ -219,6 +223,67 @@ class Moneybird:
         for first in range(0, len(ids), PAGE):
             for row in self._client.invoices_by_id(ids[first : first + PAGE]):
                 yield to_moneybird.booked(row)
+        yield from self._entries(start, end)
+
+    def _entries(self, start: date, end: date) -> Iterator[Booked]:
+        """Yield the journal entries that we made; of others nothing tells what they add up to."""
+        try:
+            ids = self._client.entry_ids(start, end)
+        except Reconnect as refused:
+            if refused.code != "not_allowed":
+                raise
+            # A token with the scope of invoices alone cannot have made any.
+            log.warning("%s: journal entries were not read: %s", VENDOR, refused)
+            return
+        for first in range(0, len(ids), PAGE):
+            rows = self._client.entries_by_id(ids[first : first + PAGE])
+            yield from (journal.read(row) for row in rows if journal.made_by_us(row))
+
+    # ---------------------------------------------------------------------------------------------- journal entries
+
+    def post(self, entry: JournalEntry) -> Booked:
+        """Create a general journal document. One call; refusals as those of ``book``."""
+        row = self._client.create_entry(journal.entry_payload(entry, self._mapping))
+        try:
+            return journal.posted(entry, row)
+        except Defect as odd:
+            raise OutcomeUnknown(
+                f"{VENDOR}: the journal entry was created, but its answer cannot be read ({odd.args[0]}); look it up"
+            ) from None
+
+    def find_entry(self, reference: str, on: date) -> Booked | None:
+        """Look a journal entry up by its reference, a few days around ``on``; our own before one of others."""
+        start, end = (on + timedelta(days=days) for days in (-FIND_DAYS, FIND_DAYS))
+        rows = self._client.entries(start, end, journal.term(reference))
+        hits = [row for row in rows if str(row.get("reference") or "").split() == reference.split()]
+        if not hits:
+            return None
+        if len(hits) > 1:
+            log.warning("%s: duplicate_reference: %d journal entries are called %s", VENDOR, len(hits), reference)
+        best = min(hits, key=lambda row: (not journal.made_by_us(row), _age(text(row, "id"))))
+        return journal.read(best).model_copy(update={"copies": len(hits)})
+
+    # ----------------------------------------------------------------------------------------------------- payments
+
+    def pay(self, external_id: str, payment: PaymentEntry) -> PaidInBooks:
+        """Register a payment on an external sales invoice, negative where it was paid back. One call.
+
+        Raises ``Refused`` with code ``document_gone``, ``period_closed`` or ``refused_by_package``.
+        """
+        row = self._client.create_payment(external_id, to_moneybird.payment_payload(payment))
+        try:
+            return to_moneybird.paid(row)
+        except Defect as odd:
+            raise OutcomeUnknown(
+                f"{VENDOR}: the payment was registered, but its answer cannot be read ({odd.args[0]}); look it up"
+            ) from None
+
+    def payments(self, external_id: str) -> tuple[PaidInBooks, ...]:
+        """Return all payments on an external sales invoice. One call; ``Refused`` ``document_gone``."""
+        rows = self._client.invoice(external_id).get("payments")
+        if not isinstance(rows, list):
+            raise Defect(f"{VENDOR}: an invoice of an answer has no payments", code="odd_answer")
+        return tuple(to_moneybird.paid(row) for row in rows)
 
 
 def _fields(refused: Refused) -> set[str]:

@@ -21,16 +21,20 @@ from sluis.accounting.moneybird.client import text
 from sluis.accounting.moneybird.settings import (
     CUSTOMER_ID_PREFIX,
     CUSTOMER_KEY_LENGTH,
+    HOME,
     LONGEST_TEXT,
+    PAYMENT_PREFIX,
     SOURCE,
     VENDOR,
     MoneybirdCredentials,
 )
-from sluis.core.invoice import Invoice, InvoiceLine
-from sluis.core.order import Buyer
-from sluis.core.settings import Mapping, tax_key
+from sluis.core.invoice import DocumentKind, Invoice, InvoiceLine, VatCategory, VatScheme, VatTreatment
+from sluis.core.mapping import OWED, Mapping, tax_key
+from sluis.core.money import ZERO
+from sluis.core.order import Buyer, LineKind
+from sluis.core.personal import Personal
 from sluis.errors import Defect, NotConfigured
-from sluis.ports import Booked, LedgerAccount, TaxRate
+from sluis.ports import Booked, LedgerAccount, PaidInBooks, PaymentEntry, TaxRate
 
 Json = dict[str, Any]
 
@@ -42,6 +46,8 @@ _ID = re.compile(r"^\d+$")
 #: Contact fields that a contact can do without; refused ones are left out in a second try.
 OPTIONAL = frozenset({"send_invoices_to_email", "tax_number", "country", "zipcode", "city", "address1", "address2"})
 _NAMES = ("company_name", "firstname", "lastname")
+_LONGEST_NOTE = 60
+OUT_OF_SCOPE = VatTreatment(category=VatCategory.OUT_OF_SCOPE, rate=ZERO, country=HOME, scheme=VatScheme.NONE)
 
 
 # ------------------------------------------------------------------------------------------------------- the secret
@@ -62,20 +68,29 @@ def limiter_key(credentials: MoneybirdCredentials) -> str:
 
 
 def missing(invoice: Invoice, mapping: Mapping) -> str | None:
-    """Name the first setting without which the invoice cannot be booked (or that holds no id); ``None``: all there."""
+    """Name the first setting without which the invoice cannot be booked (or that holds no id); ``None``: all there.
+
+    Cash rounding (EN 16931 BT-114) stands in no line of the invoice; Moneybird needs one, and VAT has no part in it.
+    """
     for line in invoice.lines:
         if not _ID.fullmatch(mapping.tax_rate(line.treatment) or ""):
             return f"mapping.tax_rates['{tax_key(line.treatment)}']"
-        if not _ID.fullmatch(mapping.ledger_account(line.kind) or ""):
-            return _ledger_setting(line, mapping)
+        if not _ID.fullmatch(mapping.ledger_account(line.kind, line.category, line.treatment) or ""):
+            return _ledger_setting(line.kind, mapping)
+    if invoice.rounding_amount:
+        if not _ID.fullmatch(mapping.tax_rate(OUT_OF_SCOPE) or ""):
+            return f"mapping.tax_rates['{tax_key(OUT_OF_SCOPE)}']"
+        if not _ID.fullmatch(mapping.ledger_account(None) or ""):
+            return _ledger_setting(None, mapping)
     return None
 
 
-def _ledger_setting(line: InvoiceLine, mapping: Mapping) -> str:
-    if line.kind is None:
+def _ledger_setting(kind: LineKind | None, mapping: Mapping) -> str:
+    """Return the setting that decides where a line stands: a gift card or a deposit never falls back on goods."""
+    if kind is None:
         return "mapping.rounding" if mapping.rounding else "mapping.revenue['goods']"
-    own = line.kind.value in {"goods", "gift_card"} or mapping.revenue.get(line.kind)
-    return f"mapping.revenue['{line.kind.value if own else 'goods'}']"
+    own = kind in OWED or mapping.revenue.get(kind)
+    return f"mapping.revenue['{kind.value if own else LineKind.GOODS.value}']"
 
 
 # ------------------------------------------------------------------------------------------------------ the invoice
@@ -87,6 +102,7 @@ def invoice_payload(invoice: Invoice, debtor_id: str, mapping: Mapping) -> Json:
     if absent is not None:
         raise NotConfigured(f"{VENDOR}: {absent} is not filled with an id; see 'sluis integration check'")
     gross = sends_gross(invoice)
+    details = _details(invoice, mapping, gross=gross)
     return {
         "contact_id": debtor_id,
         "reference": invoice.invoice_number,
@@ -94,8 +110,37 @@ def invoice_payload(invoice: Invoice, debtor_id: str, mapping: Mapping) -> Json:
         "currency": invoice.currency,
         "prices_are_incl_tax": gross,
         "source": SOURCE,
-        "details_attributes": [_detail(line, invoice, mapping, gross=gross) for line in invoice.lines],
+        "details_attributes": details,
     }
+
+
+def _details(invoice: Invoice, mapping: Mapping, *, gross: bool) -> list[Json]:
+    """Return the lines; the first one tells what the document has no field for, the last one is the cash rounding."""
+    details = [_detail(line, invoice, mapping, gross=gross) for line in invoice.lines]
+    if invoice.rounding_amount:
+        details.append(
+            {
+                "description": "Cash rounding",
+                "price": f"{invoice.rounding_amount * invoice.kind.sign:.2f}",
+                "amount": 1,
+                "tax_rate_id": mapping.tax_rate(OUT_OF_SCOPE),
+                "ledger_account_id": mapping.ledger_account(None),
+            }
+        )
+    if details and (told := cleaned(_told(invoice))):
+        words = str(details[0]["description"])
+        details[0]["description"] = f"{words[: LONGEST_TEXT - len(told) - 1].rstrip()} {told}"
+    return details
+
+
+def _told(invoice: Invoice) -> str:
+    """Return what the books must show and Moneybird has no field for: the invoice that is credited, a moved date."""
+    notes = []
+    if invoice.preceding_invoice and invoice.kind is DocumentKind.CREDIT_NOTE:
+        notes.append(f"credit note on {invoice.preceding_invoice[:_LONGEST_NOTE]}")
+    if invoice.original_date is not None:
+        notes.append(f"dated {invoice.original_date.isoformat()}, its period is closed")
+    return f"({'; '.join(notes)})" if notes else ""
 
 
 def _detail(line: InvoiceLine, invoice: Invoice, mapping: Mapping, *, gross: bool) -> Json:
@@ -108,7 +153,7 @@ def _detail(line: InvoiceLine, invoice: Invoice, mapping: Mapping, *, gross: boo
         "price": f"{share.price:.2f}",
         "amount": share.amount,
         "tax_rate_id": mapping.tax_rate(line.treatment),
-        "ledger_account_id": mapping.ledger_account(line.kind),
+        "ledger_account_id": mapping.ledger_account(line.kind, line.category, line.treatment),
     }
 
 
@@ -119,6 +164,42 @@ def cleaned(value: str) -> str:
         " " if unicodedata.category(c) == "Cc" else c for c in value if unicodedata.category(c) not in {"Cf", "Cs"}
     )
     return " ".join(kept.split())[:LONGEST_TEXT].rstrip()
+
+
+# ------------------------------------------------------------------------------------------------------- the payment
+
+
+def payment_payload(payment: PaymentEntry) -> Json:
+    """Return a payment on a ledger account; raises ``NotConfigured`` where the clearing account is no id.
+
+    ``transaction_identifier`` is the gateway's own reference, by which Moneybird and its user match a bank line; our
+    key stands there only where the gateway gave none.
+    """
+    if not _ID.fullmatch(payment.account):
+        raise NotConfigured(
+            f"{VENDOR}: the clearing account of a payment is no id; see mapping.clearing ('sluis integration check')",
+            code="mapping_missing",
+        )
+    return {
+        "payment_date": payment.paid_on.isoformat(),
+        "price": f"{payment.amount:.2f}",
+        "transaction_identifier": cleaned(payment.reference.reveal()) or f"{PAYMENT_PREFIX}{payment.payment_key}",
+        "manual_payment_action": "balance_settlement",
+        "ledger_account_id": payment.account,
+    }
+
+
+def paid(row: Json) -> PaidInBooks:
+    """Read a payment; ``Defect`` names the field that cannot be read."""
+    identifier = str(row.get("transaction_identifier") or "")
+    ours = identifier.startswith(PAYMENT_PREFIX)
+    return PaidInBooks(
+        external_id=text(row, "id"),
+        paid_on=day(row, "payment_date"),
+        amount=amount(row, "price"),
+        payment_key=identifier.removeprefix(PAYMENT_PREFIX) if ours else None,
+        reference=Personal("" if ours else identifier),
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- the debtor
@@ -189,12 +270,12 @@ def made_by_us(contact: Json) -> bool:
 
 def booked(row: Json) -> Booked:
     """Read an external sales invoice; ``Defect`` names the field that cannot be read."""
-    with_vat, without = _amount(row, "total_price_incl_tax"), _amount(row, "total_price_excl_tax")
+    with_vat, without = amount(row, "total_price_incl_tax"), amount(row, "total_price_excl_tax")
     debtor = row.get("contact_id")
     return Booked(
         external_id=text(row, "id"),
         reference=str(row.get("reference") or ""),
-        issue_date=_date(row, "date"),
+        issue_date=day(row, "date"),
         currency=text(row, "currency"),
         total_with_vat=with_vat,
         total_vat=with_vat - without,
@@ -224,6 +305,7 @@ def ledger_account(row: Json) -> LedgerAccount:
         code=str(row["account_id"]) if row.get("account_id") else None,
         kind=str(row.get("account_type") or ""),
         active=usable and row.get("active") is not False,
+        open=row.get("active") is not False,
     )
 
 
@@ -237,14 +319,16 @@ def _number(value: Any, field: str) -> Decimal:
     return number
 
 
-def _amount(row: Json, field: str) -> Decimal:
+def amount(row: Json, field: str) -> Decimal:
+    """Read an amount of money; ``Defect`` where it is no whole number of cents."""
     number = _number(row.get(field), field)
     if number != round(number, 2):
         raise Defect(f"{VENDOR}: {field} of an answer is no whole number of cents", code="odd_answer")
     return number
 
 
-def _date(row: Json, field: str) -> date:
+def day(row: Json, field: str) -> date:
+    """Read a day; ``Defect`` where it is none."""
     try:
         return date.fromisoformat(str(row.get(field)))
     except ValueError:

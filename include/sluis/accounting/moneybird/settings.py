@@ -16,14 +16,22 @@ from sluis.http.address import is_plain_afar, parsed_address
 
 VENDOR = "Moneybird"
 BASE_URL = "https://moneybird.com/api/v2"
-#: The one scope that all our calls need (each operation of the OpenAPI file names its scopes).
+#: The scope that invoices, contacts and payments need (each operation of the OpenAPI file names its scopes).
 SCOPE = "sales_invoices"
+#: The further scope that journal entries need.
+JOURNAL_SCOPE = "documents"
 #: The largest page, and the largest number of contacts that one synchronisation call returns.
 PAGE = 100
 #: Moneybird's limit per token: calls and seconds (its developer pages, "Throttling").
 LIMIT = (150, 300)
 #: Our mark on what we make: ``source`` of an invoice, and the beginning of a contact's ``customer_id``.
 SOURCE = "sluis"
+#: Our mark on the first line of a journal entry, which has no field for its source.
+MARK = "sluis:"
+#: Stands before our own key of a payment, where the gateway gave no reference of its own.
+PAYMENT_PREFIX = "sluis-"
+#: Whose "out of scope" rate a cash rounding is booked at: Moneybird's administrations are Dutch.
+HOME = "NL"
 CUSTOMER_ID_PREFIX = "sluis-"
 #: How much of the customer key stands in a ``customer_id``: 20 hexadecimal digits are 80 bits.
 CUSTOMER_KEY_LENGTH = 20
@@ -60,6 +68,9 @@ class MoneybirdSettings(Frozen):
 
 
 class MoneybirdCredentials(Frozen):
-    """A personal API token with the scope ``sales_invoices`` (made at moneybird.com/user/applications/new)."""
+    """A personal API token (made at moneybird.com/user/applications/new) with the scope ``sales_invoices``.
+
+    Journal entries need the scope ``documents`` too.
+    """
 
     token: Credential
