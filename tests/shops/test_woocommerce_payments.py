@@ -251,7 +251,7 @@ def test_the_check_learns_classes_and_kinds_from_shop_and_settings() -> None:
     with serve() as shop:
         told: dict[str, Any] = {
             "url": shop.url, "category_by_sku": {"MOK": "servies"}, "gift_card_skus": ("BON",),
-            "fee_kinds": {"Fooi": "tip", "Betaalkosten": "fee", "Afronding": "rounding"}, 
+            "fee_kinds": {"Fooi": "tip", "Betaalkosten": "fee", "Afronding": "rounding"},
             "marketplace_orders": {"x": ("y",)},
         }  # fmt: skip
         keys = CONNECTOR.credentials_model.model_validate({"consumer_key": KEY, "consumer_secret": SECRET})
