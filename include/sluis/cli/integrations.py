@@ -255,6 +255,8 @@ def end(
         emit_json(ended)
     else:
         say(f"{merchant} {integration} has ended; {ended.credentials_deleted} credential(s) were deleted")
+        if ended.documents_not_posted:
+            say(f"{ended.documents_not_posted} document(s) stand in no journal entry: book them by hand")
 
 
 def _tell(integration: Integration, json: bool, what_next: str) -> None:

@@ -98,6 +98,8 @@ def end(
         return
     say(f"merchant {merchant} has ended: {len(ended.integrations)} integration(s) stopped")
     say(f"deleted now: {ended.credentials_deleted} credential(s), {ended.chunks_deleted} chunk(s) left in transit")
+    if ended.documents_not_posted:
+        say(f"{ended.documents_not_posted} document(s) stand in no journal entry: book them by hand")
     say(f"to be deleted before {moment(ended.everything_deleted_by)} UTC (30 days): everything else held for him")
     say("(this version does not delete that by itself yet: keep the date)")
 

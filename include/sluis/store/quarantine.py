@@ -157,13 +157,31 @@ class Quarantine:
         )
         return {(DocumentKind(r["kind"]), bytes(r["document_key"])): r["offered"] for r in found}
 
+    def settled_by_hand(self, keys: Sequence[tuple[DocumentKind, bytes]]) -> dict[tuple[DocumentKind, bytes], str]:
+        """Return the reason under which a person settled these documents outside of sluis; one query."""
+        found = rows(
+            self._conn,
+            """select kind, document_key, reason from sluis.quarantine
+            join unnest(%(kinds)s::text[], %(keys)s::bytea[]) as k (kind, document_key) using (kind, document_key)
+            where merchant_code = %(merchant)s and integration_code = %(integration)s
+            and closed_as = any(%(by_hand)s)""",
+            {
+                **self._scope, "kinds": [kind.value for kind, _ in keys], "keys": [key for _, key in keys],
+                "by_hand": list(BY_HAND),
+            },
+        )  # fmt: skip
+        return {(DocumentKind(r["kind"]), bytes(r["document_key"])): r["reason"] for r in found}
+
     def offered_order_ids(self) -> list[str]:
-        """Return the shop's ids of the orders that were offered again, each once, sorted."""
+        """Return the shop's ids of the orders that were offered again, each once, sorted.
+
+        A day's entry has none: every run tries it again by itself.
+        """
         found = rows(
             self._conn,
             "select distinct shop_order_id from sluis.quarantine"
             + _OPEN
-            + " and offered_at is not null order by shop_order_id",
+            + " and offered_at is not null and kind <> 'day_summary' order by shop_order_id",
             self._scope,
         )
         return [r["shop_order_id"] for r in found]
