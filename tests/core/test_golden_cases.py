@@ -16,7 +16,8 @@ def test_case_comes_out_as_expected(folder: Path) -> None:
     settings = golden.read(folder / "settings.yaml")
     today: date | None = (settings or {}).get("today")
     order = golden.order_of(golden.read(folder / "order.yaml"))
-    decisions = prepare(order, golden.settings_of(settings), today=today)
+    evidence = golden.evidence_of(golden.read(folder / "evidence.yaml"))
+    decisions = prepare(order, golden.settings_of(settings), today=today, evidence=evidence)
     assert [golden.shown(decision) for decision in decisions] == golden.read(folder / "expect.yaml")
 
 

@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -57,6 +57,7 @@ class _Taken:
     booked: Items
     charged_rounding: Decimal = ZERO
     booked_rounding: Decimal = ZERO
+    warnings: frozenset[str] = frozenset()
 
 
 def decide(sale: Sale, invoiced: date, today: date | None, *, earlier: bool = False) -> Iterator[Decision]:
@@ -114,9 +115,10 @@ def _taken(sale: Sale, refund: Refund, charged: Remainder, booked: Remainder, fi
     items = _by_line(sale, refund, charged, field)
     if refund.total == charged.owed and not charged.blurred and charged.covers(items):
         everything = charged.everything(items)
-        if sale.rate is None:
-            return _Taken(everything, everything, charged.rounding, booked.rounding)
-        return _Taken(everything, booked.everything(everything), charged.rounding, booked.rounding)
+        in_books = everything if sale.rate is None else booked.everything(everything)
+        spread = items and _vat(items) != _vat(everything)
+        warnings = frozenset({reasons.VAT_SPREAD_OVER_LINES} if spread else ())
+        return _Taken(everything, in_books, charged.rounding, booked.rounding, warnings)
     items = _with_rest(sale, refund, items, charged, field)
     if not charged.covers(items):
         raise Refused("more than is left at that rate", code=reasons.REFUND_DIFFERS, field=f"{field}.lines")
@@ -126,6 +128,10 @@ def _taken(sale: Sale, refund: Refund, charged: Remainder, booked: Remainder, fi
     owed = exchange.converted(refund.total, sale.rate)
     rounding = owed - judging.gross(in_books) if refund.rounding_amount else ZERO
     return _Taken(items, in_books, refund.rounding_amount, rounding)
+
+
+def _vat(items: Items) -> Decimal:
+    return total(item.line.vat for item in items)
 
 
 def _by_line(sale: Sale, refund: Refund, left: Remainder, field: str) -> Items:
@@ -217,6 +223,7 @@ def _contents(sale: Sale, refund: Refund, taken: _Taken, field: str) -> dict[str
             charged.get(part, ()),
             taken.booked_rounding if part == first else ZERO,
             taken.charged_rounding if part == first else ZERO,
+            warnings=taken.warnings if part == first else frozenset(),
         )
         for part in found
     }
@@ -230,11 +237,5 @@ def _contents(sale: Sale, refund: Refund, taken: _Taken, field: str) -> dict[str
 
 def _paid(sale: Sale, refund: Refund, content: Content, share: tuple[Payment, ...]) -> Content:
     told = bool(refund.payments) or sale.order.paid_at is None
-    return Content(
-        content.items,
-        content.charged,
-        content.rounding,
-        content.charged_rounding,
-        sale.payments_in_books(share, content),
-        None if told else content.owed,
-    )
+    payments = sale.payments_in_books(share, content)
+    return replace(content, payments=payments, paid=None if told else content.owed)

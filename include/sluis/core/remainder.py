@@ -75,7 +75,8 @@ class Remainder:
         for cell, sums in _sums(items).items():
             left = cells.get(cell, Sums())
             cells[cell] = Sums(left.net - sums.net, left.vat - sums.vat)
-        return Remainder(cells, self.rounding - rounding, self.rules, self.lines + len(items), self.blurred)
+        rules = {**{_cell(item): item.rule for item in items}, **self.rules}
+        return Remainder(cells, self.rounding - rounding, rules, self.lines + len(items), self.blurred)
 
     def without_unknown(self) -> Remainder:
         """Return it with the note that a refund which nobody could divide is not taken off."""
@@ -105,6 +106,8 @@ class Remainder:
         slack = CENT * (self.lines + len(items))
         for cell in sorted({*self.cells, *map(_cell, items)}, key=lambda cell: cell.rank):
             target = self.cells.get(cell, Sums())
+            if cell.kind is None and target == Sums():
+                continue  # no rounding is no line
             named = [item for item in items if _cell(item) == cell]
             said = _sums(named).get(cell, Sums())
             if named and max(abs(target.net - said.net), abs(target.vat - said.vat)) <= slack:

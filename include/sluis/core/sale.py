@@ -7,7 +7,7 @@ the order's main document.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -143,16 +143,7 @@ class Sale:
         shares = shared_out(self.order.payments, [content.charged_owed for content in contents.values()])
         for (part, content), share in zip(list(contents.items()), shares, strict=True):
             paid = content.owed if not self.order.payments and self.order.paid_at is not None else None
-            payments = self.payments_in_books(share, content)
-            contents[part] = Content(
-                content.items,
-                content.charged,
-                content.rounding,
-                content.charged_rounding,
-                payments,
-                paid,
-                content.warnings,
-            )
+            contents[part] = replace(content, payments=self.payments_in_books(share, content), paid=paid)
 
 
 def _sane(order: Order) -> None:
