@@ -22,7 +22,7 @@ REVEALING = (
     "accounting/*/mapping.py",
     "registers/mapping.py",
     "core/icp.py",
-    "core/vat.py",
+    "core/vat_facts.py",
     "privacy/pseudonyms.py",
 )
 #: The rooms that a flow is built from.

@@ -1,155 +1,160 @@
-"""The rate table, the territories and the shape of the decision table itself."""
+"""The shape of the decision table: every combination of facts meets one row, and every row is met by some."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from sluis.core import rates, reasons, territory, vat
+from sluis.core import reasons, territory, vat
+from sluis.core.invoice import VatCategory, VatScheme, VatTreatment
+from sluis.core.mapping import tax_key
 from sluis.core.order import LineKind
+from sluis.core.vat_table import first, hangs_on_number
 from sluis.errors import Refused
 
 DAY = date(2026, 5, 4)
+CLASSES = {
+    "download": vat.Item("electronic"),
+    "course": vat.Item("services"),
+    "vintage": vat.Item(margin="F"),
+    "painting": vat.Item(margin="I"),
+    "antique": vat.Item(margin="J"),
+    "phone": vat.Item(reverse_charge=True),
+}
+SELLERS: list[dict[str, object]] = [
+    {}, {"oss": True}, {"kor": True}, {"kor": True, "oss": True}, {"oss": True, "eu_kor": frozenset({"DE"})},
+    {"registrations": frozenset({"DE", "GB"})}, {"oss": True, "registrations": frozenset({"DE"}), "origin": "DE"},
+    {"registrations": frozenset({"DE"}), "origin": "DE"}, {"origin": "DE"}, {"origin": "US"}, {"home": "GB"},
+    {"untaxed_exempt": True}, {"marketplace": True}, {"foreign_currency": True}, {"compound": True},
+    {"multi_purpose": False},
+]  # fmt: skip
+PLACES = [
+    ("NL", "1234 AB"), ("DE", "10115"), ("BE", "2000"), ("IE", ""), ("PT", "9000-042"), ("ES", "35001"),
+    ("GB", "BT1 5GS"), ("GB", "SW1A 1AA"), ("CH", "8000"), None,
+]  # fmt: skip
+NUMBERS: list[tuple[vat.NumberState, str | None]] = [
+    ("none", None), ("invalid", None), ("valid", "NL"), ("valid", "DE"), ("unverified", "DE"), ("unverified", "NL"),
+    ("assumed", "DE"),
+]  # fmt: skip
+RATES = [None, "0", "21", "19", "20", "23", "20.99"]
 
 
-@pytest.mark.parametrize(
-    ("rate", "on", "known"),
-    [
-        ("21", DAY, True),
-        ("21.0000", DAY, True),
-        ("9", date(2019, 1, 1), True),
-        ("9", date(2018, 12, 31), False),
-        ("6", date(2018, 12, 31), True),
-        ("6", date(2019, 1, 1), False),
-        ("0", DAY, True),
-        ("19", DAY, False),
-        ("21.5", DAY, False),
-    ],
-)
-def test_a_rate_is_known_on_its_days_only(rate: str, on: date, known: bool) -> None:
-    assert rates.known("NL", Decimal(rate), on) is known
+def _facts(**known: object) -> vat.Facts:
+    facts = vat.Facts(home="NL", origin="NL", place=territory.place("NL", ""), on=DAY, items=CLASSES)
+    return replace(facts, **known)  # type: ignore[arg-type]
 
 
-def test_another_country_has_no_rates_yet() -> None:
-    assert rates.covered("NL")
-    assert not rates.covered("DE")
-    assert not rates.known("DE", Decimal(19), DAY)
+def _all_facts() -> Iterator[vat.Facts]:
+    for seller, place, (number, country) in itertools.product(SELLERS, PLACES, NUMBERS):
+        where = territory.place(*place) if place else None
+        yield _facts(place=where, number=number, number_country=country, business=number != "none", **seller)
 
 
-def test_the_rows_of_one_rate_name_never_overlap() -> None:
-    for first in rates.RATES:
-        for second in rates.RATES:
-            if first is not second and (first.country, first.name) == (second.country, second.name):
-                early, late = sorted((first, second), key=lambda rate: rate.since)
-                assert early.until is not None
-                assert early.until < late.since
+def _charges() -> Iterator[vat.Charge]:
+    for rate, net in [*((rate, "10.00") for rate in RATES), (None, "0.00"), ("0", "0.00")]:
+        percent = None if rate is None else Decimal(rate)
+        for category in (None, *CLASSES):
+            yield vat.Charge(LineKind.GOODS, Decimal(net), percent, "lines[0].vat", category)
+        for kind in set(LineKind) - {LineKind.GOODS}:
+            yield vat.Charge(kind, Decimal(net), percent, "lines[0].vat")
 
 
-@pytest.mark.parametrize(
-    ("raw", "written"), [("21.0000", "21"), ("20", "20"), ("5.50", "5.5"), ("0.00", "0"), ("100", "100")]
-)
-def test_a_rate_has_one_written_form(raw: str, written: str) -> None:
-    assert str(rates.tidy(Decimal(raw))) == written
+def test_every_combination_meets_a_row_and_every_row_is_met() -> None:
+    """The table is total, no row is dead, what it refuses has a listed code, and what it books is consistent."""
+    met = set()
+    charges = list(_charges())
+    for facts in _all_facts():
+        for charge in charges:
+            case = vat.Case(facts, charge)
+            rule = first(case)
+            if rule.id in met and charge.net:
+                continue
+            met.add(rule.id)
+            if isinstance(rule.outcome, vat.Refusal):
+                assert reasons.REASONS[rule.outcome.code].kind is reasons.Kind.QUARANTINED
+            else:
+                _consistent(rule.outcome, case)
+    assert met == {rule.id for rule in vat.TABLE}
 
 
-def test_the_versions_stand_together() -> None:
-    assert rates.TABLE_VERSION in rates.RULES_VERSION
-
-
-@pytest.mark.parametrize(
-    ("country", "postcode"),
-    [
-        ("ES", "35001"), ("ES", "38 001"), ("ES", "51001"), ("ES", "52001"), ("IT", "23041"), ("IT", "22061"),
-        ("DE", "78266"), ("DE", "D-78266"), ("DE", "27498"), ("FI", "22100"), ("FI", "FI-22100"), ("FR", "97110"),
-        ("FR", "98600"), ("GR", "630 86"), ("GB", "BT1 5GS"), ("GB", "bt15gs"), ("XI", ""), ("AX", ""), ("GP", ""),
-    ],
-)  # fmt: skip
-def test_special_territories(country: str, postcode: str) -> None:
-    assert territory.special(country, postcode)
-
-
-@pytest.mark.parametrize(
-    ("country", "postcode"),
-    [
-        ("ES", "28013"), ("IT", "23030"), ("DE", "78267"), ("FI", "00100"), ("FR", "98000"), ("FR", "75001"),
-        ("GB", "BA1 1AA"), ("GB", "B1 1BT"), ("NL", "3500 AB"), ("BE", ""), ("ES", ""),
-    ],
-)  # fmt: skip
-def test_ordinary_places(country: str, postcode: str) -> None:
-    assert not territory.special(country, postcode)
-
-
-@pytest.mark.parametrize(
-    ("given", "code"),
-    [
-        ("NL", "NL"),
-        (" nl ", "NL"),
-        ("EL", "GR"),
-        ("UK", "GB"),
-        ("", None),
-        ("XX", None),
-        ("Nederland", None),
-        ("??", None),
-    ],
-)
-def test_countries_are_recognised(given: str, code: str | None) -> None:
-    assert territory.normalise(given) == code
-
-
-def test_member_states_are_countries() -> None:
-    assert territory.EU < territory.COUNTRIES
-    assert len(territory.EU - {"MC"}) == 27
-    assert "GB" not in territory.EU
+def _consistent(outcome: vat.Booked, case: vat.Case) -> None:
+    treatment = outcome.treatment(case)
+    assert (treatment.rate > 0) is (treatment.category is VatCategory.STANDARD)
+    assert treatment.rate == (case.charge.rate or 0)  # nothing is recomputed
+    assert treatment.country in territory.COUNTRIES
+    assert tax_key(treatment)
+    without_code = {VatCategory.STANDARD, VatCategory.ZERO, VatCategory.EXEMPT}
+    assert treatment.exemption or treatment.category in without_code
+    assert treatment.category is not VatCategory.EXEMPT or treatment.exemption or outcome.reason  # BR-E-10
 
 
 def test_rule_ids_are_unique_and_every_rule_names_its_law() -> None:
     ids = [rule.id for rule in vat.TABLE]
     assert len(ids) == len(set(ids))
-    assert all(rule.law for rule in vat.TABLE)
+    assert all(rule.law and rule.cases and rule.when for rule in vat.TABLE)
 
 
-def _facts(**changes: object) -> vat.Facts:
-    known: dict[str, object] = {
-        "home": "NL", "destination": "NL", "special_territory": False, "vat_number": "none", "on": DAY,
-        "foreign_currency": False, "compound": False, "kor": False, "eu_home_vat": False, "untaxed_exempt": False,
-    }  # fmt: skip
-    return vat.Facts(**{**known, **changes})  # type: ignore[arg-type]
+def test_a_warning_stands_only_where_something_is_booked_and_is_listed() -> None:
+    for rule in vat.TABLE:
+        if rule.warning:
+            assert isinstance(rule.outcome, vat.Booked)
+            assert reasons.REASONS[rule.warning].kind is reasons.Kind.WARNING
 
 
-def test_every_combination_of_facts_meets_a_rule() -> None:
-    """The table is total: no order can fall through it, no row is dead, and what it refuses has a listed code."""
-    met = set()
-    charges = [
-        vat.Charge(kind, Decimal(net), rate if rate is None else Decimal(rate), "lines[0].vat")
-        for kind in LineKind
-        for net in ("10.00", "0.00")
-        for rate in (None, "0", "21", "8.1")
-    ]
-    for destination in ("NL", "BE", "CH", None):
-        for number in ("none", "valid", "invalid"):
-            for flags in range(16):
-                facts = _facts(
-                    destination=destination, vat_number=number, kor=bool(flags & 1), eu_home_vat=bool(flags & 2),
-                    untaxed_exempt=bool(flags & 4), special_territory=bool(flags & 8),
-                )  # fmt: skip
-                for charge in charges:
-                    rule = _first(vat.Case(facts, charge))
-                    if isinstance(rule.outcome, vat.Refusal):
-                        assert reasons.REASONS[rule.outcome.code].kind is reasons.Kind.QUARANTINED
-                    else:
-                        assert rule.outcome(vat.Case(facts, charge)).country == "NL"
-                    met.add(rule.id)
-    assert met | {"currency-foreign", "tax-compound", "home-unknown"} == {rule.id for rule in vat.TABLE}
-
-
-def _first(case: vat.Case) -> vat.Rule:
-    return next(rule for rule in vat.TABLE if rule.when(case))
-
-
-def test_an_unknown_home_country_is_refused_by_name() -> None:
-    charge = vat.Charge(LineKind.GOODS, Decimal("10.00"), Decimal(19), "lines[0].vat")
+def test_a_seller_outside_the_eu_is_refused_by_name() -> None:
+    charge = vat.Charge(LineKind.GOODS, Decimal("10.00"), Decimal(20), "lines[0].vat")
     with pytest.raises(Refused) as caught:
-        vat.decide(_facts(home="DE", destination="DE"), charge)
+        vat.decide(_facts(home="GB", origin="GB"), charge)
     assert (caught.value.code, caught.value.field) == ("vat_home_not_supported", "settings.home_country")
+
+
+def test_the_outcome_never_hangs_on_a_number_at_home() -> None:
+    charge = vat.Charge(LineKind.GOODS, Decimal("10.00"), Decimal(21), "lines[0].vat")
+    assert not hangs_on_number(vat.Case(_facts(number="unverified", number_country="BE"), charge))
+
+
+def test_an_unverified_number_decides_nothing_where_both_answers_lead_to_one() -> None:
+    """Under the threshold home VAT was charged: a consumer's VAT, and a business's as charged."""
+    facts = _facts(place=territory.place("BE", ""), number="unverified", number_country="BE", business=True)
+    verdict = vat.decide(facts, vat.Charge(LineKind.GOODS, Decimal("10.00"), Decimal(21), "lines[0].vat"))
+    assert (verdict.rule, verdict.warning) == ("eu-home-vat", None)
+
+
+def test_a_number_taken_for_valid_leaves_a_warning() -> None:
+    facts = _facts(place=territory.place("BE", ""), number="assumed", number_country="BE", business=True)
+    verdict = vat.decide(facts, vat.Charge(LineKind.GOODS, Decimal("10.00"), None, "lines[0].vat"))
+    assert (verdict.treatment.category, verdict.warning) == (VatCategory.INTRA_COMMUNITY, "vat_number_assumed")
+
+
+@pytest.mark.parametrize(
+    ("category", "services", "part"),
+    [
+        (VatCategory.OUT_OF_SCOPE, False, "voucher"),
+        (VatCategory.OUT_OF_SCOPE, True, "voucher"),
+        (VatCategory.REVERSE_CHARGE, False, "reverse_charge"),
+        (VatCategory.REVERSE_CHARGE, True, ""),
+        (VatCategory.INTRA_COMMUNITY, False, ""),
+        (VatCategory.EXEMPT, False, ""),
+        (VatCategory.STANDARD, False, ""),
+    ],
+)
+def test_what_must_stand_apart(category: VatCategory, services: bool, part: str) -> None:
+    treatment = VatTreatment(category=category, rate=Decimal(0), country="NL", services=services)
+    assert vat.separate(treatment) == part
+
+
+def test_exempt_documents_can_say_why() -> None:
+    assert vat.exemption_text("nl-kor+tip") == "Small business exemption (art. 25 Wet OB)"
+    assert vat.exemption_text("nl-domestic") == ""
+
+
+def test_margin_goods_have_a_tax_rate_of_their_own_in_the_mapping() -> None:
+    charge = vat.Charge(LineKind.GOODS, Decimal("10.00"), None, "lines[0].vat", "vintage")
+    treatment = vat.decide(_facts(), charge).treatment
+    assert tax_key(treatment) == "E 0 NL VATEX-EU-F"
+    assert treatment.scheme is VatScheme.HOME
