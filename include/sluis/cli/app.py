@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sluis.cli import integrations, keys, merchants, quarantine, runs, sandbox
+from sluis.cli import integrations, keys, merchants, quarantine, reconcile, runs, sandbox
 from sluis.cli.output import OneLineErrors, say
 
 app = typer.Typer(
@@ -55,6 +55,9 @@ def _version(wanted: bool) -> None:
 
         say(f"sluis {__version__}")
         raise typer.Exit
+
+
+app.command("reconcile")(reconcile.reconcile)
 
 
 @app.callback()
