@@ -14,6 +14,7 @@ import pytest
 from psycopg import sql
 
 from sluis.privacy.keyring import Keyring
+from sluis.registers import ecb, vies
 from sluis.store.database import OWNER_URL, TASK_URL, Connection, connect
 from sluis.store.migrate import TASK_ROLE, upgrade
 from sluis.store.server import SUPERUSER, LocalServer
@@ -49,6 +50,13 @@ class Database:
     def task(self, merchant: str | None) -> Connection:
         """Connect as the task role, for one merchant's rows (``None``: with no merchant set)."""
         return connect(self.task_dsn, merchant=merchant)
+
+
+@pytest.fixture(autouse=True)
+def _registers_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep VAT numbers and exchange rates from being asked outside: nobody answers, unless a test names its sandbox."""
+    for name in (vies.URL, ecb.URL):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="session")

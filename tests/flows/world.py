@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -76,6 +77,7 @@ class World:
         self.shop_code = self.shop_code or next(iter(self.server.state.shops))
         self.books_id = self.books_id or next(iter(self.server.state.books))
         shop, books = self.shop, self.books
+        os.environ.update(self.server.registers)  # taken back with the fixture that keeps tests on this machine
         keyring = Keyring.from_environment()
         with owner_connection() as conn:
             self.merchant = Merchants(conn).add("Test", keyring).code

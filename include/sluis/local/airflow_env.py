@@ -13,6 +13,7 @@ from sluis.errors import NotConfigured
 from sluis.local.places import repository
 from sluis.local.secrets import LocalSecrets, local_secrets
 from sluis.privacy.keyring import KEYS, KEYS_FILE
+from sluis.registers import ecb, vies
 from sluis.store.database import TASK_URL
 
 #: Two cores: tasks wait for vendors most of their time, so twice the cores keeps them busy and the UI alive.
@@ -20,7 +21,7 @@ PARALLELISM = 4
 _OURS = "SLUIS_"
 #: What each process needs of the store. Keys open credentials and orders, so they stand only where tasks run.
 _STORE = {
-    "scheduler": frozenset({"SLUIS_HOME", TASK_URL, KEYS, KEYS_FILE}),
+    "scheduler": frozenset({"SLUIS_HOME", TASK_URL, KEYS, KEYS_FILE, vies.URL, ecb.URL}),
     "dag-processor": frozenset({"SLUIS_HOME", TASK_URL}),
 }
 

@@ -83,7 +83,8 @@ REASONS: dict[str, tuple[str, str, str]] = {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": (_HERE, "yours", "the same"),
     "AIRFLOW_HOME": (_HERE, "yours", "under the home"),
     "SLUIS_HOME": (
-        _MUST, "a writable directory", "the DAG factory's copy of the list: DAGs stay while the store is away"
+        _MUST, "a writable directory",
+        "the DAG factory's copy of the list: DAGs stay while the store is away; and the newest exchange rates",
     ),
     "GX_ANALYTICS_ENABLED": (_MUST, "`false`", "great-expectations tells its maker nothing"),
     "OPENBLAS_NUM_THREADS": (_MUST, "`1`", "numpy's threads do not survive the fork of a task"),
@@ -102,8 +103,10 @@ of his own sets them there. Made by `python -m sluis.local.reference`; a test ho
 
 The store's variables go only where they are needed: `SLUIS_TASK_DATABASE_URL` and `SLUIS_KEYS` (or `SLUIS_KEYS_FILE`)
 to the processes that run tasks (with a LocalExecutor: the scheduler), `SLUIS_TASK_DATABASE_URL` to the dag-processor,
-none of them to api-server and triggerer. `SLUIS_DATABASE_URL`, the owner's, goes to no process of Airflow. Pools:
-`airflow pools import config/pools.json`; a task in a pool that does not exist never starts.
+none of them to api-server and triggerer. `SLUIS_DATABASE_URL`, the owner's, goes to no process of Airflow. Where VAT
+numbers and exchange rates are asked elsewhere than at the EU and the European Central Bank, `SLUIS_VIES_URL` and
+`SLUIS_ECB_URL` say so to the processes that run tasks. Pools: `airflow pools import config/pools.json`; a task in a
+pool that does not exist never starts.
 """
 
 

@@ -22,6 +22,7 @@ from sluis.local.held import held
 from sluis.local.ports import need_port, valid_port
 from sluis.local.stack import LocalAirflow
 from sluis.privacy.keyring import KEYS, KEYS_FILE, Keyring
+from sluis.registers import ecb, vies
 from sluis.store.database import TASK_URL, registry_connection, rows
 
 AIRFLOW_URL = "AIRFLOW_DATABASE_URL"
@@ -63,11 +64,14 @@ def _run(home: Path, number: int, stack: ExitStack) -> NoReturn:
 
 
 def store_variables(env: Mapping[str, str]) -> dict[str, str]:
-    """Return what tasks need to reach the store; raises ``NotConfigured`` naming what is missing."""
+    """Return what tasks need to reach the store, and the registers where others are named.
+
+    Raises ``NotConfigured`` naming what is missing.
+    """
     Keyring.from_environment()
     if not env.get(TASK_URL, "").strip():
         raise NotConfigured(f"{TASK_URL} is not set: how tasks reach the store, as the role sluis_task")
-    store = {name: env[name] for name in (TASK_URL, KEYS, KEYS_FILE) if env.get(name, "").strip()}
+    store = {name: env[name] for name in (TASK_URL, KEYS, KEYS_FILE, vies.URL, ecb.URL) if env.get(name, "").strip()}
     if KEYS_FILE in store:
         store[KEYS_FILE] = str(Path(store[KEYS_FILE]).resolve())  # tasks have another working directory
     return store

@@ -14,7 +14,6 @@ from sluis.core.frozen import Frozen, Moment
 from sluis.core.money import Amount
 from sluis.errors import SluisError
 from sluis.sandbox import vies
-from sluis.sandbox import vies
 from sluis.sandbox.drafting import make_refund
 from sluis.sandbox.edits import Action, Edit, acted, edited, stir
 from sluis.sandbox.faults import Fault
@@ -94,7 +93,6 @@ def router(state: State) -> APIRouter:
     routes.include_router(_shops(state))
     routes.include_router(_edits(state))
     routes.include_router(_books(state))
-    routes.include_router(vies.control(state))
     routes.include_router(vies.control(state))
     return routes
 

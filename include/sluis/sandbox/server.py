@@ -11,6 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from sluis.errors import Defect
+from sluis.registers import ecb as ecb_register
+from sluis.registers import vies as vies_register
+from sluis.sandbox import ecb, vies
 from sluis.sandbox.app import create_app
 from sluis.sandbox.config import SandboxConfig
 from sluis.sandbox.state import State
@@ -48,6 +51,11 @@ class SandboxServer:
     def books_url(self) -> str:
         """The address that stands in for ``https://moneybird.com/api/v2``."""
         return f"{self.url}/books/api/v2"
+
+    @property
+    def registers(self) -> dict[str, str]:
+        """What names the stand-ins for VIES and the ECB in the environment of whoever asks them."""
+        return {vies_register.URL: self.url + vies.API, ecb_register.URL: self.url + ecb.API}
 
     def start(self) -> SandboxServer:
         """Start and wait until it answers."""
