@@ -177,6 +177,12 @@ EXCHANGE_RATE_MISSING = _quarantined(
     "No reference rate of the order's currency was found for its day; load the rates, and offer it again.",
 )
 
+PAYMENT_REFUSED = _quarantined(
+    "payment_refused",
+    "The document is booked, but its payment is not registered: mend what the field names, or register it by hand in"
+    " the package, and offer the order again.",
+)
+
 # ---------------------------------------------------------------------------------------------- quarantined: VAT
 CURRENCY_NOT_SUPPORTED = _quarantined(
     "currency_not_supported", "The order is in another currency than the books; book it by hand at the day's rate."

@@ -40,6 +40,10 @@ class Pseudonyms:
         """Return the 32 bytes under which a document of one integration is remembered."""
         return self._mac("document", integration_code, kind.value, document_id)
 
+    def payment_key(self, integration_code: str, kind: DocumentKind, document_id: str, payment_id: str) -> bytes:
+        """Return the 32 bytes under which a payment on a document is remembered, whatever its revision."""
+        return self._mac("payment", integration_code, kind.value, document_id, payment_id)
+
     def customer_key(self, buyer: Buyer, order_id: str, *, integration_code: str) -> str:
         """Return the name of the buyer's debtor: 32 letters and digits, lower case.
 
@@ -56,6 +60,11 @@ class Pseudonyms:
             mac = self._mac("customer/account", integration_code, customer_id, vat_number)
         else:
             mac = self._mac("customer/order", integration_code, order_id, vat_number)
+        return base64.b32encode(mac[:_CUSTOMER_BYTES]).decode("ascii").lower()
+
+    def collective_key(self, administration_key: str) -> str:
+        """Return the name of the one debtor on which an administration's consumers are booked together."""
+        mac = self._mac("customer/collective", administration_key)
         return base64.b32encode(mac[:_CUSTOMER_BYTES]).decode("ascii").lower()
 
     def number_key(self, number: Personal, country: str) -> tuple[str, bytes] | None:

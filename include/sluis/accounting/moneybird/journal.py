@@ -101,6 +101,7 @@ def read(row: Json) -> Booked:
         total_with_vat=total,
         total_vat=vat,
         debtor_id=None if debtor is None else str(debtor),
+        ours=made_by_us(row),
     )
 
 

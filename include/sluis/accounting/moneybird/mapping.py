@@ -280,6 +280,7 @@ def booked(row: Json) -> Booked:
         total_with_vat=with_vat,
         total_vat=with_vat - without,
         debtor_id=None if debtor is None else str(debtor),
+        ours=row.get("source") == SOURCE,
     )
 
 
