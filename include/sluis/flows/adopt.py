@@ -15,12 +15,12 @@ from datetime import UTC, date, datetime, timedelta
 
 from sluis.core.frozen import Frozen
 from sluis.core.invoice import Decision, DocumentKind, Prepared, Result
-from sluis.core.invoicing import prepare
 from sluis.core.money import Amount, cents, from_cents
 from sluis.core.order import Order
 from sluis.core.settings import IntegrationSettings
 from sluis.errors import Defect, Refused
 from sluis.flows.adopt_match import NEAR, Candidate, Link, Match, match, other_numbers
+from sluis.flows.evidence import Gathering
 from sluis.flows.period import days
 from sluis.flows.wiring import Session
 from sluis.ports import Booked
@@ -91,9 +91,10 @@ def adopt(session: Session, start: date, end: date, *, dry_run: bool = False, pa
         raise Defect(f"a reference pattern holds {NUMBER}, e.g. WC-{NUMBER}", code="pattern")
     window = days(start, end, session.integration.settings)
     with administration_lock(session.conn, session.integration.administration_key, LOCK_WAIT):
+        gathering = Gathering(session, keep=not dry_run)
         candidates = [c for page in session.shop.read(window, by="dated")
                       for order in page.documents if isinstance(order, Order)
-                      for c in _candidates(session, order, patterns)]  # fmt: skip
+                      for c in _candidates(session, gathering, order, patterns)]  # fmt: skip
         dates = [start, end, *(candidate.issue_date for candidate in candidates)]
         books = list(session.package.documents(min(dates) - NEAR, max(dates) + NEAR))
         run_id = f"adopt__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
@@ -105,11 +106,18 @@ def adopt(session: Session, start: date, end: date, *, dry_run: bool = False, pa
 # ------------------------------------------------------------------------------------------------------ candidates
 
 
-def _candidates(session: Session, order: Order, patterns: Sequence[str]) -> Iterator[Candidate]:
-    """Every document of an order as the books may hold it, whatever its status and date."""
+def _candidates(session: Session, gathering: Gathering, order: Order, patterns: Sequence[str]) -> Iterator[Candidate]:
+    """Every document of an order as the books may hold it, whatever its status and date.
+
+    One that waits for a register's answer may stand there as well as any other.
+    """
     settings = session.integration.settings
-    real = {_key(decision) for decision in prepare(order, settings) if isinstance(decision, Prepared)}
-    for decision in prepare(order, _open_settings(settings, order.status)):
+    real = {
+        _key(decision)
+        for decision in gathering.prepared(order, settings)
+        if isinstance(decision, Prepared) or decision.result is Result.DEFERRED
+    }
+    for decision in gathering.prepared(order, _open_settings(settings, order.status)):
         kind, document_id = _key(decision)
         common = {
             "kind": kind,
@@ -125,7 +133,7 @@ def _candidates(session: Session, order: Order, patterns: Sequence[str]) -> Iter
                 vat_cents=kind.sign * cents(invoice.total_vat),
                 issue_date=invoice.issue_date, fingerprint=session.pseudonyms.fingerprint(invoice),
             )  # fmt: skip
-        elif decision.issue_date is not None and decision.result is Result.QUARANTINED:
+        elif decision.issue_date is not None and decision.result in (Result.QUARANTINED, Result.DEFERRED):
             called = settings.reference_prefix + order.number if kind is DocumentKind.INVOICE else None
             yield Candidate(
                 **common, references=_references(called, settings, patterns) if called else (),
