@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
 
 from sluis.core.fingerprint import content
-from sluis.core.invoice import Invoice, Prepared
+from sluis.core.invoice import DocumentKind, Invoice, Prepared, VatScheme
 from sluis.core.invoicing import prepare
 from sluis.core.money import CENT
-from sluis.core.order import Order, OrderLine
+from sluis.core.order import Order, OrderLine, Payment
 from tests.core import golden
 
 ORDER = golden.read(golden.CASES / "rounding" / "total-a-cent-below-the-parts" / "order.yaml")
@@ -23,10 +26,10 @@ def invoice_of(order: Order) -> Invoice:
 def test_the_form_is_pinned() -> None:
     """A change here makes every booked document look changed: raise the form and migrate instead."""
     assert content(invoice_of(golden.order_of(ORDER))).split("\n") == [
-        "1|invoice|EUR|NL|5107",
-        "fee|250|53|S|21|NL",
-        "goods|4408|397|S|9|NL",
-        "rounding|-1|0|S|21|NL",
+        "1|invoice||EUR|NL|NL|5107|0",
+        "fee|250|53|S|21|NL|home||",
+        "goods|4408|397|S|9|NL|home||",
+        "rounding|-1|0|S|21|NL|home||",
     ]
 
 
@@ -53,6 +56,37 @@ def test_what_the_books_hold_changes_it() -> None:
     dearer = order.model_copy(update={"total": order.total + CENT, "lines": (*order.lines[:-1], _dearer(order))})
     texts = {content(invoice_of(o)) for o in (order, order.model_copy(update={"buyer": buyer}), dearer)}
     assert len(texts) == 3
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"rounding_amount": Decimal("0.02"), "total_with_vat": Decimal("51.05")},
+        {"part": "voucher"},
+        {"ship_to_country": "BE"},
+        {"currency": "USD"},
+        {"kind": DocumentKind.CREDIT_NOTE},
+    ],
+)
+def test_what_stands_above_the_lines_changes_it(changed: dict[str, object]) -> None:
+    invoice = invoice_of(golden.order_of(ORDER))
+    assert content(invoice) != content(invoice.model_copy(update=changed))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"scheme": VatScheme.LOCAL}, {"exemption": "VATEX-EU-F"}, {"services": True}, {"country": "BE"}]
+)
+def test_another_treatment_changes_it(changed: dict[str, object]) -> None:
+    invoice = invoice_of(golden.order_of(ORDER))
+    line = invoice.lines[0]
+    other = line.model_copy(update={"treatment": line.treatment.model_copy(update=changed)})
+    assert content(invoice) != content(invoice.model_copy(update={"lines": (other, *invoice.lines[1:])}))
+
+
+def test_a_payment_changes_nothing() -> None:
+    order = golden.order_of(ORDER)
+    paid = Payment(payment_id="1", method="ideal", amount=Decimal("10.00"), paid_at=order.created_at)
+    assert content(invoice_of(order)) == content(invoice_of(order.model_copy(update={"payments": (paid,)})))
 
 
 def _dearer(order: Order) -> OrderLine:

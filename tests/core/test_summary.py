@@ -9,15 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluis.core.invoice import DocumentKind, DocumentOutcome, Result
+from sluis.core.invoice import DocumentKind, DocumentOutcome, Result, Role
 from sluis.core.invoicing import unreadable
 from sluis.core.order import Unreadable
 from sluis.core.summary import Tally, extracted
 from sluis.errors import ProofFailed
 
 
-def outcome(result: Result, cents: int, currency: str = "EUR", reason: str | None = None) -> DocumentOutcome:
+def outcome(
+    result: Result, cents: int, currency: str = "EUR", reason: str | None = None, role: Role = Role.MAIN
+) -> DocumentOutcome:
     return DocumentOutcome(
+        role=role,
         kind=DocumentKind.INVOICE if cents >= 0 else DocumentKind.CREDIT_NOTE, document_id="1", order_id="1",
         order_number="1", result=result, reason=reason, currency=currency, total=Decimal(cents) / 100,
         warnings=("rounding_line_added",) if cents == 1 else (),
@@ -31,6 +34,7 @@ outcomes = st.lists(
         st.integers(min_value=-10_000, max_value=10_000),
         st.sampled_from(["EUR", "USD"]),
         st.sampled_from([None, "test", "too_old"]),
+        st.sampled_from(Role),
     )
 )
 
@@ -61,6 +65,24 @@ def test_a_run_that_lost_something_says_what(documents: int, money: dict[str, in
     with pytest.raises(ProofFailed) as caught:
         Tally([outcome(Result.BOOKED, 1210)]).prove(documents, money)
     assert said in str(caught.value)
+
+
+def test_a_further_document_counts_in_cents_only() -> None:
+    """A gift card beside goods: one order of 62.10, two documents in the books."""
+    tally = Tally([outcome(Result.BOOKED, 1210), outcome(Result.BOOKED, 5000, role=Role.PART)])
+    tally.prove(1, {"EUR": 6210})
+    assert (tally.count(), tally.total_cents("EUR")) == (1, 6210)
+
+
+def test_what_sluis_makes_by_itself_proves_nothing_and_is_told_apart() -> None:
+    tally = Tally([outcome(Result.CORRECTED, 1815), outcome(Result.BOOKED, -1210, role=Role.OWN)])
+    tally.prove(1, {"EUR": 1815})
+    assert tally.own == {"credit_note": {"booked": 1}}
+    assert tally.own_cents == {"EUR": {"booked": -1210}}
+
+
+def test_what_waits_for_its_days_entry_is_accounted_for() -> None:
+    Tally([outcome(Result.SUMMARISED, 1210)]).prove(1, {"EUR": 1210})
 
 
 def test_equal_cents_do_not_hide_a_lost_document() -> None:

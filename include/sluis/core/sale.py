@@ -155,8 +155,6 @@ def _sane(order: Order) -> None:
     for index, line in enumerate(order.lines):
         if line.net * line.vat_total < 0 and abs(line.vat_total) > CENT:
             raise Refused("VAT against its amount", code=reasons.NEGATIVE_VAT, field=f"lines[{index}].vat")
-    if order.total_vat < -CENT * len(order.lines):
-        raise Refused("VAT below zero", code=reasons.NEGATIVE_VAT, field="total_vat")
     if abs(order.rounding_amount) > _COIN.get(order.currency, _HALF):
         code = reasons.TOTAL_DIFFERS_FROM_LINES
         raise Refused("no coin is so large", code=code, field="rounding_amount")

@@ -1,6 +1,10 @@
 """Adds outcomes up and proves that nothing was lost: every run ends with this sum, or fails.
 
 All sums are whole numbers (documents, cents) under codes, so that they may stand in an XCom, a log and the run report.
+
+What counts how (``Role``): an order and a refund of the shop are one document each; where one needs several documents
+in the books, the further ones count in cents only; what sluis makes by itself (a reversal, a day's entry) is told apart
+and proves nothing about what was extracted.
 """
 
 from __future__ import annotations
@@ -8,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sluis.core.invoice import DocumentOutcome, Result
+from sluis.core.invoice import DocumentOutcome, Result, Role
 from sluis.core.money import ZERO, cents
 from sluis.core.order import Order, Unreadable
 from sluis.errors import ProofFailed
@@ -19,7 +23,8 @@ Counts = dict[str, int]
 class Tally:
     """Sums over documents. Cents are signed (a credit note counts below zero) and per currency, never mixed.
 
-    ``add`` counts one more document; ``+`` merges two tallies into a new one, in whatever order.
+    ``add`` counts one more document; ``+`` merges two tallies into a new one, in whatever order. Reasons and warnings
+    are counted over every document, whatever its role.
     """
 
     def __init__(self, outcomes: Iterable[DocumentOutcome] = ()) -> None:
@@ -27,14 +32,20 @@ class Tally:
         self.cents: dict[str, Counts] = {}  #: currency -> result -> cents with VAT
         self.reasons: dict[str, Counts] = {}  #: result -> reason -> number of documents
         self.warnings: Counts = {}  #: warning -> number of documents
+        self.own: dict[str, Counts] = {}  #: kind of document -> result -> number of those that sluis made by itself
+        self.own_cents: dict[str, Counts] = {}  #: of the same: currency -> result -> cents with VAT
         for outcome in outcomes:
             self.add(outcome)
 
     def add(self, outcome: DocumentOutcome) -> None:
         """Count one document."""
         result = outcome.result.value
-        _add(self.documents, result, 1)
-        _add(self.cents.setdefault(outcome.currency, {}), result, cents(outcome.total))
+        if outcome.role is Role.OWN:
+            _add(self.own.setdefault(outcome.kind.value, {}), result, 1)
+        elif outcome.role is Role.MAIN:
+            _add(self.documents, result, 1)
+        money = self.own_cents if outcome.role is Role.OWN else self.cents
+        _add(money.setdefault(outcome.currency, {}), result, cents(outcome.total))
         if outcome.reason:
             _add(self.reasons.setdefault(result, {}), outcome.reason, 1)
         for warning in outcome.warnings:
@@ -46,6 +57,8 @@ class Tally:
         merged.cents = _merged_all(self.cents, other.cents)
         merged.reasons = _merged_all(self.reasons, other.reasons)
         merged.warnings = _merged(self.warnings, other.warnings)
+        merged.own = _merged_all(self.own, other.own)
+        merged.own_cents = _merged_all(self.own_cents, other.own_cents)
         return merged
 
     def __eq__(self, other: object) -> bool:
@@ -54,7 +67,7 @@ class Tally:
     __hash__ = None  # type: ignore[assignment]  # it can change
 
     def count(self, *results: Result) -> int:
-        """Return how many documents had one of ``results`` (all documents when none is named)."""
+        """Return how many documents had one of ``results`` (all documents when none is named); none of our own."""
         return sum(n for result, n in self.documents.items() if not results or Result(result) in results)
 
     def total_cents(self, currency: str, *results: Result) -> int:
@@ -82,6 +95,8 @@ class Tally:
             "cents": {currency: dict(counts) for currency, counts in self.cents.items()},
             "reasons": {result: dict(counts) for result, counts in self.reasons.items()},
             "warnings": dict(self.warnings),
+            "own": {kind: dict(counts) for kind, counts in self.own.items()},
+            "own_cents": {currency: dict(counts) for currency, counts in self.own_cents.items()},
         }
 
     @classmethod
@@ -92,6 +107,8 @@ class Tally:
         tally.cents = {currency: dict(counts) for currency, counts in data["cents"].items()}
         tally.reasons = {result: dict(counts) for result, counts in data["reasons"].items()}
         tally.warnings = dict(data["warnings"])
+        tally.own = {kind: dict(counts) for kind, counts in data.get("own", {}).items()}
+        tally.own_cents = {currency: dict(counts) for currency, counts in data.get("own_cents", {}).items()}
         return tally
 
 
