@@ -85,7 +85,7 @@ def test_what_is_not_there_is_said() -> None:
 def test_accounts_of_revenue() -> None:
     proposed = propose_mapping(facts(), [], kinds=list(LineKind))
     assert proposed.mapping.revenue == {LineKind.GOODS: "80", LineKind.SHIPPING: "82"}
-    assert [item.setting for item in proposed.open] == ["mapping.revenue['gift_card']"]
+    assert [item.setting for item in proposed.open] == ["mapping.revenue['deposit']", "mapping.revenue['gift_card']"]
 
 
 def test_two_accounts_of_revenue_are_for_a_person() -> None:
@@ -116,3 +116,101 @@ def test_an_account_for_roundings_is_proposed_where_there_is_one() -> None:
     mapping = propose_mapping(facts(accounts=accounts), []).mapping
     assert (mapping.revenue, mapping.rounding) == ({LineKind.GOODS: "80"}, "89")
     assert propose_mapping(facts(), []).mapping.rounding is None
+
+
+# ------------------------------------------------------------------------------------- accounts that are no revenue
+
+
+def liability(identity: str, name: str, kind: str = "current_liabilities") -> LedgerAccount:
+    """An account that sales may not be booked on, as Moneybird tells it."""
+    return LedgerAccount(id=identity, name=name, code=None, kind=kind, active=False, open=True)
+
+
+BALANCE = (
+    liability("10", "Kas", "current_assets"), liability("11", "Rabobank", "current_assets"),
+    liability("12", "Tussenrekening Mollie", "current_assets"), liability("14", "PayPal", "current_assets"),
+    liability("13", "Debiteuren", "current_assets"), liability("15", "Btw hoog"), liability("16", "Btw laag"),
+    liability("17", "Btw OSS"), liability("18", "Btw inkoop 21%"), liability("19", "Btw DE"),
+    account("20", "Statiegeld", "current_liabilities"), account("21", "Cadeaubonnen", "current_liabilities"),
+    account("84", "Korting cadeaubonnen"), account("49", "Bankkosten", "expenses"),
+)  # fmt: skip
+
+
+def proposed(accounts: tuple[LedgerAccount, ...] = BALANCE, **asked: object) -> Mapping:
+    return propose_mapping(facts(accounts=accounts), [], kinds=(), **asked).mapping  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("method", "value"),
+    [
+        ("cod", "10"), ("bacs", "11"), ("mollie_wc_gateway_ideal", "12"), ("ppcp-gateway", "14"), ("paypal", "14"),
+        ("klarna_payments", None), ("gift", None),
+    ],
+)  # fmt: skip
+def test_a_payment_method_has_the_account_of_its_provider(method: str, value: str | None) -> None:
+    assert proposed(methods=[method]).clearing == ({method: value} if value else {})
+
+
+def test_an_account_for_any_provider_is_taken_where_none_has_the_methods_name() -> None:
+    accounts = (liability("12", "Tussenrekening betaaldienst"), liability("14", "Tussenrekening PayPal"))
+    found = proposed(accounts, methods=["klarna_payments", "stripe_ideal", "paypal"]).clearing
+    assert found == {"klarna_payments": "12", "stripe_ideal": "12", "paypal": "14"}
+
+
+def test_two_banks_are_for_a_person_and_costs_are_no_bank() -> None:
+    accounts = (liability("11", "Rabobank"), liability("12", "ING bank"), account("49", "Bank", "expenses"))
+    (item,) = propose_mapping(facts(accounts=accounts), [], kinds=(), methods=["bacs"]).open
+    assert (item.setting, item.outcome) == ("mapping.clearing['bacs']", "ambiguous")
+    assert [candidate.id for candidate in item.candidates] == ["11", "12"]
+
+
+def test_an_account_for_all_other_methods_leaves_nothing_to_ask() -> None:
+    done = propose_mapping(
+        facts(accounts=BALANCE), [], kinds=(), methods=["bacs", "x"], present=Mapping(clearing={"*": "9"})
+    )
+    assert done.open == ()
+    assert done.mapping.clearing == {"*": "9"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("S 21 NL", "15"), ("S 9 NL", "16"), ("S 19 DE", "19"), ("S 20 FR", "17")],
+)
+def test_vat_stands_on_the_account_of_its_rate_or_abroad_of_the_one_stop_shop(key: str, value: str) -> None:
+    assert proposed(vat_keys=[key]).vat_accounts == {key: value}
+
+
+def test_one_vat_account_serves_every_rate_at_home_and_none_abroad() -> None:
+    found = proposed((liability("15", "Btw"),), vat_keys=["S 21 NL", "S 9 NL", "S 19 DE"])
+    assert found.vat_accounts == {"S 21 NL": "15", "S 9 NL": "15"}
+
+
+def test_the_receivable_is_proposed_for_journal_entries_only() -> None:
+    assert proposed(receivable=True).receivable == "13"
+    assert proposed().receivable is None
+
+
+def test_what_is_owed_to_a_customer_is_no_revenue() -> None:
+    kinds = (LineKind.GIFT_CARD, LineKind.DEPOSIT, LineKind.TIP)
+    found = propose_mapping(facts(accounts=BALANCE), [], kinds=kinds)
+    assert found.mapping.revenue == {LineKind.GIFT_CARD: "21", LineKind.DEPOSIT: "20"}
+    assert found.open == ()  # a tip without an account of its own stands with goods
+
+
+def test_the_rest_of_a_mapping_stays() -> None:
+    rules = ({"account": "80", "country": "DE"},)
+    present = Mapping.model_validate({
+        "accounts": rules, "clearing": {"ideal": "12"}, "vat_accounts": {"S 21 NL": "15"}, "receivable": "13"
+    })  # fmt: skip
+    kept = propose_mapping(facts(accounts=BALANCE), [], kinds=(), present=present)
+    assert kept.mapping == present
+    gone = propose_mapping(facts(accounts=()), [], kinds=(), present=present, methods=["ideal"], receivable=True)
+    assert [item.outcome for item in gone.proposals] == ["gone", "gone"]
+    assert gone.mapping == present
+
+
+def test_a_margin_scheme_wants_a_rate_of_that_name() -> None:
+    rates = (rate("4", "Vrijgesteld van btw", "0"), rate("5", "Margeregeling", "0"))
+    assert propose_mapping(facts(rates), ["E 0 NL VATEX-EU-F", "E 0 NL"], kinds=()).mapping.tax_rates == {
+        "E 0 NL VATEX-EU-F": "5", "E 0 NL": "4",
+    }  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
+from sluis.accounting import proposed_accounts as accounts
 from sluis.core.frozen import Frozen
 from sluis.core.invoice import VatCategory
 from sluis.core.order import LineKind
@@ -18,23 +19,18 @@ from sluis.core.settings import Mapping
 from sluis.errors import NotConfigured
 from sluis.ports import LedgerAccount, PackageFacts, TaxRate
 
+#: Margin schemes are exempt sales of a kind of their own.
+_MARGIN = "margin"
 #: Words in the name of a tax rate (Dutch and English) that tell one treatment of 0 % from another.
-_WORDS = {
+_WORDS: dict[VatCategory | str, re.Pattern[str]] = {
+    _MARGIN: re.compile(r"\bmarge|\bmargin", re.IGNORECASE),
     VatCategory.REVERSE_CHARGE: re.compile(r"verleg|reverse", re.IGNORECASE),
     VatCategory.EXEMPT: re.compile(r"vrijgesteld|vrijstelling|\bkor\b|exempt", re.IGNORECASE),
     VatCategory.INTRA_COMMUNITY: re.compile(r"\bicp?\b|intra|binnen (de )?eu|within (the )?eu", re.IGNORECASE),
     VatCategory.EXPORT: re.compile(r"buiten (de )?eu|export|outside (the )?eu|non-eu", re.IGNORECASE),
     VatCategory.OUT_OF_SCOPE: re.compile(r"geen btw|buiten (de )?heffing|no vat|out of scope", re.IGNORECASE),
 }
-_KIND_WORDS = {
-    LineKind.GOODS: re.compile(r"omzet|verkopen|sales|revenue", re.IGNORECASE),
-    LineKind.SHIPPING: re.compile(r"verzend|vracht|shipping|freight", re.IGNORECASE),
-    LineKind.FEE: re.compile(r"betaalkosten|toeslag|\bfees?\b", re.IGNORECASE),
-    LineKind.GIFT_CARD: re.compile(r"cadeau|waardebon|gift ?card|voucher|tegoed", re.IGNORECASE),
-}
-_ROUNDING = re.compile(r"afronding|rounding", re.IGNORECASE)
 _VAT_WORDS = re.compile(r"\b(btw|vat)\b", re.IGNORECASE)
-_UNSORTED = re.compile(r"ongecategoriseerd|uncategori[sz]ed|te rubriceren", re.IGNORECASE)
 
 
 class Candidate(Frozen):
@@ -72,21 +68,30 @@ def propose_mapping(
     kinds: Collection[LineKind] = (LineKind.GOODS,),
     present: Mapping | None = None,
     revenue_kinds: Collection[str] = ("revenue",),
+    methods: Collection[str] = (),
+    vat_keys: Iterable[str] = (),
+    receivable: bool = False,
 ) -> Proposed:
     """Propose tax rates for these keys (``core.settings.tax_key``) and ledger accounts for these kinds of line.
 
-    ``revenue_kinds`` are the package's words for accounts of revenue; a gift card is proposed a liability account.
-    An id of ``present`` that the administration does not have (any more) is reported as ``gone`` and left in place.
-    Raises ``NotConfigured`` for a key of another form.
+    ``methods`` are the shop's payment methods that need a clearing account; ``vat_keys`` and ``receivable`` are for
+    journal entries. ``revenue_kinds`` are the package's words for accounts of revenue; what is owed to a customer (gift
+    cards, deposits) is proposed another one. An id of ``present`` that the administration does not have (any more) is
+    reported as ``gone`` and left in place. Raises ``NotConfigured`` for a key of another form.
     """
     present = present or Mapping()
     rates, rate_items = _tax_rates(facts, sorted(set(tax_keys)), present)
     revenue, account_items = _revenue(facts, sorted(set(kinds)), present, revenue_kinds)
     rounding, rounding_items = _rounding(facts, present)
-    return Proposed(
-        mapping=Mapping(tax_rates=rates, revenue=revenue, rounding=rounding),
-        proposals=(*rate_items, *account_items, *rounding_items),
-    )
+    clearing, clearing_items = _clearing(facts, sorted(set(methods)), present, revenue_kinds)
+    vat, vat_items = _vat_accounts(facts, sorted(set(vat_keys)), present)
+    owed, owed_items = _receivable(facts, present) if receivable else (present.receivable, [])
+    filled = {
+        "tax_rates": rates, "revenue": revenue, "rounding": rounding, "clearing": clearing, "vat_accounts": vat,
+        "receivable": owed,
+    }  # fmt: skip
+    items = (*rate_items, *account_items, *rounding_items, *clearing_items, *vat_items, *owed_items)
+    return Proposed(mapping=present.model_copy(update=filled), proposals=items)
 
 
 def _tax_rates(facts: PackageFacts, keys: Sequence[str], present: Mapping) -> tuple[dict[str, str], list[Proposal]]:
@@ -107,8 +112,8 @@ def _revenue(
     usable = {account.id for account in facts.ledger_accounts if account.active}
     chosen, items = dict(present.revenue), list[Proposal]()
     for kind in kinds:
-        found = _accounts_for(kind, facts, revenue_kinds)
-        if not found and kind in {LineKind.SHIPPING, LineKind.FEE} and kind not in chosen:
+        found = accounts.of_kind(kind, facts.ledger_accounts, revenue_kinds)
+        if not found and kind in accounts.FALLS_BACK and kind not in chosen:
             continue  # these fall back on the account of goods
         item = _proposal(f"mapping.revenue['{kind.value}']", chosen.get(kind), usable, _candidates(found))
         items.append(item)
@@ -118,12 +123,49 @@ def _revenue(
 
 
 def _rounding(facts: PackageFacts, present: Mapping) -> tuple[str | None, list[Proposal]]:
-    active = [account for account in facts.ledger_accounts if account.active]
-    found = [account for account in active if _ROUNDING.search(account.name)]
+    usable = {account.id for account in facts.ledger_accounts if account.active}
+    found = accounts.for_rounding(facts.ledger_accounts)
     if not found and not present.rounding:
         return None, []  # it falls back on the account of goods
-    item = _proposal("mapping.rounding", present.rounding, {account.id for account in active}, _candidates(found))
+    item = _proposal("mapping.rounding", present.rounding, usable, _candidates(found))
     return item.value or present.rounding, [item]
+
+
+def _clearing(
+    facts: PackageFacts, methods: Sequence[str], present: Mapping, revenue_kinds: Collection[str]
+) -> tuple[dict[str, str], list[Proposal]]:
+    chosen, items = dict(present.clearing), list[Proposal]()
+    for method in methods:
+        if method not in chosen and chosen.get("*"):
+            continue  # a person named an account for all others
+        found = accounts.for_method(method, facts.ledger_accounts, revenue_kinds)
+        item = _proposal(f"mapping.clearing['{method}']", chosen.get(method), _open(facts), _candidates(found))
+        items.append(item)
+        if item.value:
+            chosen[method] = item.value
+    return chosen, items
+
+
+def _vat_accounts(facts: PackageFacts, keys: Sequence[str], present: Mapping) -> tuple[dict[str, str], list[Proposal]]:
+    chosen, items = dict(present.vat_accounts), list[Proposal]()
+    for key in keys:
+        _, percent, country, _ = _parts(key)
+        found = accounts.for_vat(percent, country, facts.country, facts.ledger_accounts)
+        item = _proposal(f"mapping.vat_accounts['{key}']", chosen.get(key), _open(facts), _candidates(found))
+        items.append(item)
+        if item.value:
+            chosen[key] = item.value
+    return chosen, items
+
+
+def _receivable(facts: PackageFacts, present: Mapping) -> tuple[str | None, list[Proposal]]:
+    found = accounts.for_receivable(facts.ledger_accounts)
+    item = _proposal("mapping.receivable", present.receivable, _open(facts), _candidates(found))
+    return item.value or present.receivable, [item]
+
+
+def _open(facts: PackageFacts) -> set[str]:
+    return {account.id for account in facts.ledger_accounts if account.open}
 
 
 def _candidates(found: Iterable[TaxRate | LedgerAccount]) -> tuple[Candidate, ...]:
@@ -149,7 +191,7 @@ def _proposal(
 
 def _rates_for(key: str, facts: PackageFacts) -> tuple[list[TaxRate], bool]:
     """Return the rates that may be meant, and whether a single one of them may be taken without asking."""
-    category, percent, country = _parts(key)
+    category, percent, country, margin = _parts(key)
     countries = {None, country} if country == facts.country else {country}
     same = [
         rate
@@ -158,12 +200,12 @@ def _rates_for(key: str, facts: PackageFacts) -> tuple[list[TaxRate], bool]:
     ]
     sure = True
     if percent == 0:
-        same, sure = _zero_rates(category, same)
+        same, sure = _zero_rates(_MARGIN if margin else category, same)
     named = [rate for rate in same if _VAT_WORDS.search(rate.name)]
     return (named if len(named) == 1 else same), sure
 
 
-def _zero_rates(category: VatCategory, rates: Sequence[TaxRate]) -> tuple[list[TaxRate], bool]:
+def _zero_rates(category: VatCategory | str, rates: Sequence[TaxRate]) -> tuple[list[TaxRate], bool]:
     """Of the rates of 0 %, those whose name says this treatment; the plain zero rate is what no word tells apart.
 
     Where no name says it, all are candidates and none is taken: a plain 0 % is no answer to an export, because the
@@ -178,23 +220,10 @@ def _zero_rates(category: VatCategory, rates: Sequence[TaxRate]) -> tuple[list[T
     return (plain or named or list(rates)), bool(plain)
 
 
-def _parts(key: str) -> tuple[VatCategory, Decimal, str]:
+def _parts(key: str) -> tuple[VatCategory, Decimal, str, str]:
+    """Take a key apart: category, rate, country, and the VATEX code of a margin scheme (else empty)."""
     try:
-        category, percent, country = key.split(" ")
-        return VatCategory(category), Decimal(percent), country
+        category, percent, country, *exemption = key.split(" ")
+        return VatCategory(category), Decimal(percent), country, " ".join(exemption)
     except (ValueError, InvalidOperation):
         raise NotConfigured(f"the key {key!r} of mapping.tax_rates is not like 'S 21 NL'") from None
-
-
-# -------------------------------------------------------------------------------------------------- ledger accounts
-
-
-def _accounts_for(kind: LineKind, facts: PackageFacts, revenue_kinds: Collection[str]) -> list[LedgerAccount]:
-    active = [account for account in facts.ledger_accounts if account.active and not _UNSORTED.search(account.name)]
-    wanted = [account for account in active if (account.kind in revenue_kinds) is (kind is not LineKind.GIFT_CARD)]
-    named = [account for account in wanted if _KIND_WORDS[kind].search(account.name)]
-    if kind is not LineKind.GOODS:
-        return named
-    special = [_ROUNDING, *(word for other, word in _KIND_WORDS.items() if other is not LineKind.GOODS)]
-    plain = [account for account in wanted if not any(word.search(account.name) for word in special)]
-    return plain if len(plain) == 1 else [account for account in named if account in plain] or plain

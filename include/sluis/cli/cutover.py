@@ -13,7 +13,7 @@ from sluis.cli.output import FOUND, Column, amount, emit_json, emit_table, say, 
 if TYPE_CHECKING:
     from sluis.accounting.proposals import Proposed
     from sluis.flows.adopt import Adoption
-    from sluis.flows.check_rules import Finding
+    from sluis.flows.findings import Finding
     from sluis.flows.preview import Preview
 
 _DOCUMENTS = Annotated[bool, typer.Option("--documents", help="one line per document too")]

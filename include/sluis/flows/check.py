@@ -11,16 +11,18 @@ from typing import TypeVar
 from sluis.accounting.proposals import Proposed, propose_mapping
 from sluis.core.frozen import Frozen
 from sluis.core.order import LineKind
-from sluis.core.settings import Mapping, tax_key
+from sluis.core.settings import IntegrationSettings, tax_key
 from sluis.errors import SluisError
+from sluis.flows import check_mapping, check_settings
 from sluis.flows import check_rules as rules
-from sluis.flows.check_rules import Finding, Needed
+from sluis.flows.check_needs import needed
+from sluis.flows.findings import Finding, Needed
 from sluis.flows.wiring import Session
 from sluis.ports import PackageFacts, ShopFacts
 
 T = TypeVar("T")
-#: What any shop may sell; a shop that sells gift cards names their account by hand.
-_KINDS = (LineKind.GOODS, LineKind.SHIPPING, LineKind.FEE)
+#: What any shop may sell; the others where the shop's settings name them.
+_KINDS = frozenset({LineKind.GOODS, LineKind.SHIPPING, LineKind.FEE, LineKind.DISCOUNT})
 
 
 class CheckResult(Frozen):
@@ -55,14 +57,17 @@ def check(session: Session, *, today: date | None = None) -> CheckResult:
     findings: list[Finding] = []
     shop = _asked(partial(_shop_facts, session), "shop", findings)
     package = _asked(partial(_package_facts, session), "package", findings)
-    findings += rules.date_findings(settings, on)
+    findings += check_settings.date_findings(settings, on)
+    findings += check_settings.settings_findings(settings, shop)
     needs: list[Needed] = []
     if shop is not None:
         findings += rules.shop_findings(settings, shop)
         needs = list(_needs(session, shop, on, findings))
     if package is not None:
         findings += rules.package_findings(settings, package)
-    findings += rules.mapping_findings(settings, needs, package)
+        findings += check_settings.period_findings(settings, package)
+        findings += check_mapping.form_findings(settings, session.package.forms)
+    findings += check_mapping.mapping_findings(settings, needs, shop, package)
     others = session.integrations.all()
     findings += rules.reference_findings(session.integration, others)
     if shop is not None:
@@ -72,7 +77,7 @@ def check(session: Session, *, today: date | None = None) -> CheckResult:
         integration=session.integration.code,
         settings_version=session.integration.settings_version,
         findings=tuple(findings),
-        proposal=_proposed(settings.mapping, needs, package),
+        proposal=_proposed(settings, needs, shop, package),
     )
 
 
@@ -93,14 +98,26 @@ def check_and_apply(session: Session) -> tuple[CheckResult, Applied]:
         return check(fresh), Applied(filled=filled, settings_version=version)
 
 
-def _proposed(present: Mapping, needs: list[Needed], facts: PackageFacts | None) -> Proposed:
-    if facts is None:
-        return Proposed(mapping=present, proposals=())
-    return propose_mapping(facts, [tax_key(need.treatment) for need in needs], kinds=_KINDS, present=present)
+def _proposed(
+    settings: IntegrationSettings, needs: list[Needed], shop: ShopFacts | None, package: PackageFacts | None
+) -> Proposed:
+    if package is None or not package.needs_mapping:
+        return Proposed(mapping=settings.mapping, proposals=())
+    traits, entries = set(shop.traits) if shop else set(), settings.booking_mode != "invoice"
+    methods = shop.payment_methods if shop and check_mapping.clearing_needed(settings) else ()
+    return propose_mapping(
+        package,
+        [tax_key(need.treatment) for need in needs],
+        kinds=_KINDS | {kind for kind in LineKind if kind.value in traits},
+        present=settings.mapping,
+        methods=methods,
+        vat_keys=[tax_key(need.treatment) for need in needs if need.treatment.rate] if entries else (),
+        receivable=entries,
+    )
 
 
 def _needs(session: Session, facts: ShopFacts, on: date, findings: list[Finding]) -> Iterator[Needed]:
-    for need in rules.needed(session.integration.settings, facts, on):
+    for need in needed(session.integration.settings, facts, on):
         if isinstance(need, Finding):
             findings.append(need)
         else:
