@@ -112,8 +112,8 @@ def _abroad(settings: IntegrationSettings, facts: ShopFacts, category: str | Non
     """A business elsewhere in the EU, a consumer there under each of the shop's rates, and somebody outside the EU."""
     elsewhere = [c for c, _, _ in facts.tax_rates if c in territory.EU and c != settings.home_country]
     other = next(iter(elsewhere), next(c for c in ("BE", "NL") if c != settings.home_country))
-    business = f"businesses elsewhere in the EU with a VAT number{about}"
-    yield _Imagined(other, None, business, number="valid", category=category)
+    with_number = f"businesses elsewhere in the EU with a VAT number{about}"
+    yield _Imagined(other, None, with_number, number="valid", category=category)
     for business in (False, True):
         why = f"orders delivered outside the EU{about}"
         yield _Imagined(_ABROAD, None, why, category=category, business=business)
