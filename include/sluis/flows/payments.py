@@ -81,7 +81,7 @@ class Payments:
         told = [_again(invoice, row, paid) for paid in known.values() if self._told_anew(paid, row)]
         try:
             undone = self._undone(invoice, row)
-            self._look_up(invoice, known, undone)
+            told += self._look_up(invoice, row, known, undone)
             dues = list(carried(invoice, row, known, undone, self._settings)) if undone else []
             if own:
                 dues += self._from_shop(invoice, row, known, {due.place.payment_key for due in dues})
@@ -125,11 +125,12 @@ class Payments:
 
     # ----------------------------------------------------------------------------------------- what is known already
 
-    def _look_up(self, invoice: Invoice, known: Known, undone: Undone | None) -> None:
+    def _look_up(self, invoice: Invoice, row: Booking, known: Known, undone: Undone | None) -> list[DocumentOutcome]:
         """Find out what became of claims without an answer, and of what was refused: a person may have registered it.
 
         On every revision of the document and on its reversals. What stands nowhere is free to be tried again.
         """
+        told = []
         for paid in [*known.values(), *(undone.paid.values() if undone else ())]:
             if paid.state is PaymentState.BOOKED:
                 continue
@@ -139,9 +140,11 @@ class Payments:
             found = self._match(paid, stand, self._reference(invoice, paid))
             if found is not None:
                 rows[_spot(paid)] = self._store.booked(paid, found.external_id)
+                told.append(_again(invoice, row, rows[_spot(paid)], Result.ADOPTED))
             elif paid.external_id is None or all(p.external_id != paid.external_id for p in stand):
                 self._store.release(paid)
                 rows.pop(_spot(paid))
+        return told
 
     def _stand(self, document: str, claim: PaymentRow) -> tuple[PaidInBooks, ...]:
         """Return what stands on a document, not before the package had time to finish what it was sent."""
@@ -321,13 +324,13 @@ def _outcome(
     )
 
 
-def _again(invoice: Invoice, row: Booking, paid: PaymentRow) -> DocumentOutcome:
-    """Tell what an earlier try of this run has registered."""
+def _again(invoice: Invoice, row: Booking, paid: PaymentRow, result: Result = Result.BOOKED) -> DocumentOutcome:
+    """Tell what an earlier try has registered."""
     due = Due(
         place=paid, document_id=invoice.document_id, external_id=row.external_id or "", currency=paid.currency,
         amount=from_cents(paid.amount_cents), paid_on=paid.paid_on, account=paid.account,
     )  # fmt: skip
-    return _outcome(invoice, row, due, Result.BOOKED, external_id=paid.external_id)
+    return _outcome(invoice, row, due, result, external_id=paid.external_id)
 
 
 def _whole(invoice: Invoice, row: Booking, result: Result, reason: str, field: str | None = None) -> DocumentOutcome:
