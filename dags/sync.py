@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_parsing_context, task
-from airflow.sdk.exceptions import DownstreamTasksSkipped
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, get_parsing_context, task
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
 from sluis.airflow_support.conf import MOST_ORDERS, ORDER_ID
 from sluis.airflow_support.docs import sync_doc
 from sluis.airflow_support.retry_policy import TaxonomyRetryPolicy
-from sluis.airflow_support.run import SUMMARY, run_step
+from sluis.airflow_support.run import SUMMARY, ask_step, run_step
 from sluis.airflow_support.schedule import cadence, cron
 from sluis.errors import NotConfigured
 from sluis.store.integrations import ActiveIntegration
@@ -72,8 +72,12 @@ def wire(merchant: str, code: str, package: str) -> None:
     def extract() -> None:
         from sluis.flows import sync
 
-        if run_step(sync.extract, merchant, code).nothing_new:
-            raise DownstreamTasksSkipped(tasks=["transform", "load", "verdict", "shred"])
+        idle = run_step(sync.extract, merchant, code).nothing_new
+        skipped = ["transform", "load", "verdict", "shred"] if idle else []
+        if not ask_step(sync.is_due, merchant, code):
+            skipped.append("reconcile")  # here, as a task that finds nothing to do costs a process in every run
+        if skipped:
+            raise DownstreamTasksSkipped(tasks=skipped)
 
     @task(execution_timeout=timedelta(hours=1))
     def transform() -> None:
@@ -94,9 +98,17 @@ def wire(merchant: str, code: str, package: str) -> None:
 
         run_step(sync.shred, merchant, code)
 
+    # Also where load had nothing to do; not after one that failed: then a later run reconciles.
+    @task(execution_timeout=timedelta(hours=4), pool=f"package__{package}", trigger_rule=TriggerRule.NONE_FAILED)
+    def reconcile() -> None:
+        from sluis.flows import sync
+
+        if differing := run_step(sync.reconcile_ended, merchant, code).differing:
+            raise AirflowFailException(f"{differing} open difference(s), named in this log: docs/runbooks/reconcile.md")
+
     read, made, booked = extract(), transform(), load()
     shredded = shred().as_teardown(setups=[read, made], on_failure_fail_dagrun=True)
-    read >> made >> booked >> [EmptyOperator(task_id="verdict"), shredded]
+    read >> made >> booked >> [EmptyOperator(task_id="verdict"), reconcile(), shredded]
 
 
 wanted = get_parsing_context().dag_id

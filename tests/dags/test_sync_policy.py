@@ -113,8 +113,8 @@ def test_every_pool_exists(dags: dict[str, DAG]) -> None:
 def test_a_sync_dag_has_its_tasks_in_order(dags: dict[str, DAG]) -> None:
     for dag in (dag for dag in dags.values() if "sync" in dag.tags):
         assert {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks} == {
-            "extract": ["shred", "transform"], "transform": ["load", "shred"], "load": ["shred", "verdict"],
-            "shred": [], "verdict": [],
+            "extract": ["shred", "transform"], "transform": ["load", "shred"],
+            "load": ["reconcile", "shred", "verdict"], "reconcile": [], "shred": [], "verdict": [],
         }  # fmt: skip
 
 
@@ -131,6 +131,18 @@ def test_load_stands_in_the_pool_of_its_package_and_alone(dags: dict[str, DAG]) 
     load = dags["sync__m1a__woocommerce_moneybird"].get_task("load")
     assert load.pool == "package__moneybird"
     assert load.max_active_tis_per_dag == 1
+
+
+def test_reconcile_runs_after_a_load_that_had_nothing_to_do_and_holds_up_no_teardown(dags: dict[str, DAG]) -> None:
+    dag = dags["sync__m1a__woocommerce_moneybird"]
+    reconcile = dag.get_task("reconcile")
+    assert reconcile.trigger_rule == "none_failed"
+    assert reconcile.upstream_task_ids == {"load"}
+    assert reconcile.pool == "package__moneybird"
+    assert not reconcile.is_teardown
+    # It may fail, and a run with a failed load must not hide behind it where it is skipped.
+    assert not dag.get_task("shred").upstream_task_ids & {"reconcile"}
+    assert dag.get_task("verdict").upstream_task_ids == {"load"}
 
 
 def test_tags_name_merchant_shop_and_package(dags: dict[str, DAG]) -> None:

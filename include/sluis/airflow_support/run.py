@@ -77,6 +77,15 @@ def run_step(use_case: Callable[[RunRequest], S], merchant: str, integration: st
     return summary
 
 
+def ask_step(question: Callable[[RunRequest], bool], merchant: str, integration: str) -> bool:
+    """Answer a question about the run at hand; nothing of it is pushed."""
+    from airflow.sdk import get_current_context
+
+    context = get_current_context()
+    instance: Any = context["ti"]
+    return guarded(instance.task_id, lambda: question(run_request(context, merchant, integration)))
+
+
 def guarded(step: str, call: Callable[[], T]) -> T:
     """Call, and let only errors without data out.
 

@@ -72,7 +72,7 @@ def _fields() -> frozenset[str]:
     """Return the names of all fields that a task may tell of a run."""
     from sluis.flows import context
 
-    told = (context.Extracted, context.Transformed, context.Loaded, context.Shredded)
+    told = (context.Extracted, context.Transformed, context.Loaded, context.Shredded, context.Compared)
     return frozenset(name for model in told for name in model.model_fields)
 
 

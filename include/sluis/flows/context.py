@@ -80,3 +80,13 @@ class Shredded(Frozen):
 
     batch_id: str
     chunks: int = 0
+
+
+class Compared(Frozen):
+    """What ``reconcile`` found over the periods that ended, in documents; the log names every open difference."""
+
+    periods: int = 0  #: the month, and the quarter where it ended with it
+    documents: int = 0  #: booked in them; a month's stand in its quarter once more
+    cents: dict[str, int] = Field(default_factory=dict)
+    explained: int = 0  #: differences that time or a known property of the package brings
+    differing: int = 0  #: open differences: a person must act
