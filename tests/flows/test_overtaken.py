@@ -6,6 +6,7 @@ from sluis.core import reasons
 from sluis.core.invoice import Prepared, Result
 from sluis.flows import sync
 from sluis.flows.booking import Booker
+from sluis.flows.booking_sending import Document
 from sluis.flows.wiring import open_session
 from sluis.transit.store import Transit
 from tests.flows.world import NO_WAIT, World, hour
@@ -22,8 +23,8 @@ def test_a_claim_that_appeared_since_we_looked_is_never_created_over(world: Worl
         first = next(d for d in decisions if isinstance(d, Prepared))
         late, other = Booker(session, "late", settle=NO_WAIT), Booker(session, "other", settle=NO_WAIT)
         late.prefetch(decisions)
-        other._claim(first.invoice)
-        outcome = late.book(first.invoice)
+        other._sender._claim(Document(first.invoice, "invoice"))
+        outcome = late.book(first)
     assert (outcome.result, outcome.reason) == (Result.DEFERRED, reasons.OUTCOME_UNKNOWN)
     assert late.must_retry
     assert world.server.state.ledger("460000000000000001").invoices == {}

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sluis.core.invoice import Decision, DocumentOutcome, Invoice, Prepared, Result
+from sluis.core import reasons
+from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Invoice, Prepared, Result, Role
 from sluis.core.money import cents
 from sluis.core.order import Buyer
 from sluis.core.summary import Tally
 from sluis.errors import NotConfigured, QuotaSpent, Reconnect, RetryLater
-from sluis.flows import runlog
+from sluis.flows import runlog, summaries
 from sluis.flows.booking import SETTLE, Booker
+from sluis.flows.booking_debtors import customer_of, is_collective
+from sluis.flows.booking_rows import in_order
 from sluis.flows.context import Loaded, RunRequest, Shredded
+from sluis.flows.correcting import Made
 from sluis.flows.extract import refuse
 from sluis.flows.patience import Patience
 from sluis.flows.report import close_run
@@ -29,7 +33,11 @@ log = logging.getLogger("sluis.load")
 #: How long a load waits for another integration that writes to the same administration.
 TURN = timedelta(minutes=10)
 #: Results that end a document's stay in quarantine.
-_ENDS_QUARANTINE = {Result.BOOKED, Result.ADOPTED, Result.ALREADY_BOOKED, Result.SKIPPED}
+_ENDS_QUARANTINE = {
+    Result.BOOKED, Result.SUMMARISED, Result.ADOPTED, Result.ALREADY_BOOKED, Result.CORRECTED, Result.SKIPPED,
+}  # fmt: skip
+#: The books hold it since this run.
+_IN_THE_BOOKS = {Result.BOOKED, Result.ADOPTED, Result.CORRECTED}
 
 
 def load(request: RunRequest, *, settle: timedelta = SETTLE, patience: Patience | None = None) -> Loaded:
@@ -78,10 +86,10 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
         settle=settle,
         patience=patience,
     )
-    run = _Run(session, offered=frozenset(session.quarantine.offered_order_ids()))
+    run = _Run(session, booker, offered=frozenset(session.quarantine.offered_order_ids()))
     for _, decisions in session.transit.read(batch_id, "transformed"):
         booker.prefetch(decisions)
-        run.settle(decisions, booker)
+        run.settle(decisions)
         booker.touch(datetime.now(UTC).astimezone(session.integration.settings.zone).date())
     if booker.must_retry:
         raise RetryLater(
@@ -93,6 +101,9 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
             f"the package's quota is spent; {run.stranded} documents wait that no later run would read by itself",
             retry_after=booker.quota_frees_in,
         )
+    today = summaries.reached(session, request, facts.window_end)
+    for entry in summaries.post_due(session, booker.run_id, today, patience, settle):
+        run.own(Made(entry))
     watermark = close_run(session, request, facts, tally=run.tally, lines=run.lines, deferred_floor=run.deferred_floor)
     return Loaded(
         batch_id=batch_id,
@@ -107,6 +118,7 @@ class _Run:
     """What the run has done so far."""
 
     session: Session
+    booker: Booker
     offered: frozenset[str]  #: orders that the next run fetches one by one
     stranded: int = 0  #: deferred documents that lie before the next window and were not offered
     tally: Tally = field(default_factory=Tally)
@@ -114,33 +126,58 @@ class _Run:
     deferred_floor: datetime | None = None
     cents: dict[str, int] = field(default_factory=dict)
 
-    def settle(self, decisions: Sequence[Decision], booker: Booker) -> None:
+    def settle(self, decisions: Sequence[Decision]) -> None:
         """Bring a chunk to its end: booked or not, in the log, in the tally, and in or out of quarantine."""
-        for decision in decisions:
-            self.tally.add(self._settle(decision, booker))
+        for decision in in_order(decisions):
+            self.tally.add(self._settle(decision))
+            for made in self.booker.drain():
+                self.own(made)
 
-    def _settle(self, decision: Decision, booker: Booker) -> DocumentOutcome:
+    def own(self, made: Made) -> None:
+        """Account for a document that sluis made by itself."""
+        self.tally.add(made.outcome)
+        self.lines.write(made.outcome, made.invoice)
+        self._count(made.outcome)
+        self._quarantine(made.outcome, made.document_key)
+
+    def _settle(self, decision: Decision) -> DocumentOutcome:
         invoice = decision.invoice if isinstance(decision, Prepared) else None
-        outcome = booker.book(decision.invoice) if isinstance(decision, Prepared) else booker.skip(decision)
+        outcome = self.booker.book(decision) if isinstance(decision, Prepared) else self.booker.skip(decision)
+        changed_at = decision.changed_at
+        if outcome.result is Result.DEFERRED and changed_at is not None:
+            if outcome.reason == reasons.VAT_NUMBER_UNVERIFIED and self._behind(outcome, changed_at):
+                outcome = outcome.model_copy(update={"result": Result.QUARANTINED})  # no run would read it again
+            else:
+                self._defer(outcome, changed_at)
         self.lines.write(outcome, invoice)
         self._quarantine(outcome)
-        if outcome.result in (Result.BOOKED, Result.ADOPTED):
-            self.cents[outcome.currency] = self.cents.get(outcome.currency, 0) + cents(outcome.total)
-        if outcome.result is Result.DEFERRED and isinstance(decision, Prepared) and decision.changed_at is not None:
-            self._defer(outcome, decision.changed_at)
+        self._count(outcome)
         return outcome
+
+    def _count(self, outcome: DocumentOutcome) -> None:
+        """Add up what this run brought to the books, in their currency."""
+        new = outcome.result in _IN_THE_BOOKS and outcome.reason is None and outcome.external_id is not None
+        if new and not (outcome.role is Role.OWN and outcome.kind is DocumentKind.INVOICE):
+            currency = outcome.booked_currency or outcome.currency
+            total = outcome.total if outcome.booked_total is None else outcome.booked_total
+            self.cents[currency] = self.cents.get(currency, 0) + cents(total)
 
     def _defer(self, outcome: DocumentOutcome, changed_at: datetime) -> None:
         """Hold the watermark for it. Behind the watermark (backfill, single order, cleared run) nothing can."""
         floor = self.deferred_floor
         self.deferred_floor = changed_at if floor is None else min(floor, changed_at)
+        self.stranded += self._behind(outcome, changed_at)
+
+    def _behind(self, outcome: DocumentOutcome, changed_at: datetime) -> bool:
+        """Whether no later run would read a document by itself: it lies before the next window and was not offered."""
         where = self.session.integration
         overlap = timedelta(minutes=where.settings.overlap_minutes)
         behind = where.watermark is not None and changed_at < where.watermark - overlap
-        self.stranded += behind and outcome.order_id not in self.offered
+        return behind and outcome.order_id not in self.offered
 
-    def _quarantine(self, outcome: DocumentOutcome) -> None:
-        key = self.session.pseudonyms.document_key(self.session.integration.code, outcome.kind, outcome.document_id)
+    def _quarantine(self, outcome: DocumentOutcome, document_key: bytes | None = None) -> None:
+        code = self.session.integration.code
+        key = document_key or self.session.pseudonyms.document_key(code, outcome.kind, outcome.document_id)
         if outcome.result is Result.QUARANTINED:
             self.session.quarantine.put(
                 kind=outcome.kind,
@@ -171,7 +208,7 @@ def _matched(session: Session, batch_id: str, patience: Patience) -> dict[str, s
 
 
 def _unlinked(session: Session, invoices: Sequence[Invoice]) -> dict[str, Buyer]:
-    code = session.integration.code
-    buyers = {session.pseudonyms.customer_key(i.buyer, i.order_id, integration_code=code): i.buyer for i in invoices}
+    own = [invoice for invoice in invoices if not is_collective(session, invoice)]
+    buyers = dict(customer_of(session, invoice) for invoice in own)
     linked = session.debtors.get_many(sorted(buyers))
     return {key: buyer for key, buyer in buyers.items() if key not in linked}

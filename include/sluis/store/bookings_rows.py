@@ -98,8 +98,8 @@ ADOPT = (
     external_id = %(external_id)s, debtor_id = %(debtor_id)s, fingerprint = %(fingerprint)s,
     total_cents = %(total_cents)s, vat_cents = %(vat_cents)s, issue_date = %(issue_date)s,
     package_total_cents = %(package_total_cents)s, package_vat_cents = %(package_vat_cents)s,
-    form = %(form)s, figures = %(figures)s, paid = %(paid)s, payment_method = %(payment_method)s, evidence = %(evidence)s,
-    run_id = %(run_id)s"""
+    form = %(form)s, figures = %(figures)s, paid = %(paid)s, payment_method = %(payment_method)s,
+    evidence = %(evidence)s, run_id = %(run_id)s"""
     + HERE
     + " and b.state in ('claimed', 'quarantined')"
     + RETURNING
