@@ -99,7 +99,8 @@ def test_a_new_integration_gets_its_dag_and_runs_its_last_interval(airflow_stack
     # It is in preview: nothing is read and nothing after extract starts.
     assert run["state"] == "success"
     states = airflow_stack.api.states(integration.dag_id, run["dag_run_id"])
-    assert states == {"extract": "success", **dict.fromkeys(["transform", "load", "verdict", "shred"], "skipped")}
+    others = ["transform", "load", "verdict", "reconcile", "shred"]
+    assert states == {"extract": "success", **dict.fromkeys(others, "skipped")}
     summary = airflow_stack.api.summary(integration.dag_id, run["dag_run_id"], "extract")
     assert (summary["documents"], summary["nothing_new"]) == (0, True)
 
@@ -111,7 +112,7 @@ def test_an_extract_that_cannot_work_fails_at_once_with_one_clear_line(airflow_s
     run_id, state = finished(airflow_stack, integration.dag_id)
     assert state == "failed"
     states = airflow_stack.api.states(integration.dag_id, run_id)
-    others = ["transform", "load", "verdict", "shred"]
+    others = ["transform", "load", "verdict", "reconcile", "shred"]
     assert states == {"extract": "failed", **dict.fromkeys(others, "upstream_failed")}
     assert airflow_stack.api.tasks(integration.dag_id, run_id)["extract"]["try_number"] == 1
     assert "Reconnect: [credential_missing]" in airflow_stack.api.log(integration.dag_id, run_id, "extract")
@@ -141,7 +142,8 @@ def test_a_backfill_is_counted_run_marked_by_hand_and_cleared(airflow_stack: Air
     assert "[integration_preview]" in api.log(dag_id, run_id, "extract")
     api.mark(dag_id, run_id, "success")
     assert api.run(dag_id, run_id)["state"] == "success"
-    assert sorted(api.clear(dag_id, run_id, ["extract"])) == ["extract", "load", "shred", "transform", "verdict"]
+    every = {"extract", "transform", "load", "verdict", "reconcile", "shred"}
+    assert set(api.clear(dag_id, run_id, ["extract"])) == every
     assert api.wait_for_run(dag_id, run_id) == "failed"
     assert api.tasks(dag_id, run_id)["extract"]["try_number"] == 2
 

@@ -35,8 +35,9 @@ T = TypeVar("T")
 _numbers = count(1)
 DAY_MINUTES = 1440
 ZONE = ZoneInfo("Europe/Amsterdam")
-AFTER_EXTRACT = ("transform", "load", "verdict", "shred")
-ALL_GREEN = dict.fromkeys(("extract", *AFTER_EXTRACT), "success")
+AFTER_EXTRACT = ("transform", "load", "verdict", "reconcile", "shred")
+#: No period waits to be reconciled in an integration's first run, nor in a person's.
+ALL_GREEN = {**dict.fromkeys(("extract", *AFTER_EXTRACT), "success"), "reconcile": "skipped"}
 ONLY_EXTRACT = {"extract": "success", **dict.fromkeys(AFTER_EXTRACT, "skipped")}
 
 

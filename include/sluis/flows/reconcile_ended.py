@@ -1,8 +1,8 @@
 """What the sync DAG reconciles by itself: the month that ended, and the quarter where it ended with it.
 
-The first scheduled run whose interval ends in a new month (of the shop's time zone) does it. What counts is whether a
-run has stored the period, so a run that failed before that leaves it to the next one, and one that told of open
-differences is not repeated: from then on a person reconciles with the command line.
+The first scheduled run whose interval ends in a new month (of the shop's time zone) does it, once the shop was read
+past the end of the period. What counts is whether a run has stored the period, so a run that failed before that leaves
+it to the next one, and one that told of open differences is not repeated: then a person uses the command line.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sluis.core.bookable import local_date
 from sluis.core.reconciliation import CAUSES, Period, Reconciliation, ended
 from sluis.flows import runlog
 from sluis.flows.context import Compared, RunRequest
+from sluis.flows.period import days
 from sluis.flows.reconcile import reconcile
 from sluis.flows.wiring import Session, open_session
 from sluis.store.integrations import IntegrationState
@@ -23,11 +24,14 @@ log = logging.getLogger("sluis.reconcile")
 
 
 def is_due(request: RunRequest) -> bool:
-    """Whether a period that ended waits to be reconciled by this run. Calls no vendor."""
+    """Whether a period that ended waits to be reconciled after this run's load. Calls no vendor.
+
+    Not in an integration's very first run, which has enough to do.
+    """
     if not request.is_scheduled or request.interval_end is None:
         return False
     with open_session(request.merchant, request.integration, role="task") as session:
-        return bool(_waiting(session, request))
+        return session.integration.watermark is not None and bool(_waiting(session, request))
 
 
 def reconcile_ended(request: RunRequest) -> Compared:
@@ -64,6 +68,14 @@ def _waiting(session: Session, request: RunRequest) -> list[Period]:
         for period in ended(local_date(request.interval_end, settings))
         if period.end >= settings.start_date and not stored.made_by_runs(period.name)
     ]
+
+
+def _read_past(session: Session, period: Period) -> bool:
+    watermark, end = session.integration.watermark, days(period.start, period.end, session.integration.settings).end
+    read = watermark is not None and watermark >= end
+    if not read:
+        log.info("period=%s waits: the shop was not read past its end yet; a later run reconciles it", period.name)
+    return read
 
 
 def _tell(found: Reconciliation) -> None:
