@@ -144,11 +144,6 @@ class DailyWorld:
                     for m in range(9, 13) for d in range(1, 32) for again in ("", "-2", "-3")]  # fmt: skip
             return {row.reference: row for row in session.bookings.of_orders([], [*numbers, *days])}
 
-    def waiting(self) -> dict[str, tuple[str, str | None]]:
-        """What stands open in quarantine: number -> reason and field."""
-        with self.session() as session:
-            return {item.order_number: (item.reason, item.field) for item in session.quarantine.open()}
-
     def prove(self) -> None:
         """Every document stands in one entry, every entry once, and they add up to the cent."""
         held = {n: row for n, row in self.rows().items() if row.kind is not DocumentKind.DAY_SUMMARY}

@@ -74,6 +74,7 @@ def post_due(
     """Post the entry of every day before ``today`` that has documents to post; one outcome (role own) per entry.
 
     What the package does not take now is deferred and posted by the next run that loads, whatever it read.
+    The caller puts in quarantine what an outcome says waits for a person, and takes it out again.
     Raises ``Reconnect``, and ``Defect`` or ``ProofFailed`` when a day does not add up.
     """
     days = _Days(session, run_id, patience, settle, sleep)
@@ -222,7 +223,6 @@ class _Days:
     def _recorded(self, claim: Booking, external_id: str, told: DocumentOutcome, *, adopted: bool) -> DocumentOutcome:
         claim = self.summaries.reopen(claim, self.run_id)
         documents = self.summaries.record(claim, external_id, adopted=adopted)
-        self.session.quarantine.close(claim.kind, claim.document_key, Result.BOOKED.value)
         log.info(
             "day=%s entry=%s documents=%s total_cents=%s vat_cents=%s %s",
             told.document_id, claim.reference, documents, claim.total_cents, claim.vat_cents, _rates(claim),
@@ -235,11 +235,6 @@ class _Days:
 
     def _refused(self, told: DocumentOutcome, reason: str, field: str | None) -> DocumentOutcome:
         """A person must look; every later run tries again by itself."""
-        self.session.quarantine.put(
-            kind=told.kind, document_key=self._key(date.fromisoformat(told.document_id)),
-            shop_order_id="", order_number=told.order_number, reason=reason, field=field,
-            currency=told.currency, total_cents=cents(told.total),
-        )  # fmt: skip
         return told.model_copy(update={"result": Result.QUARANTINED, "reason": reason, "field": field})
 
     def _told(self, day: date, reference: str, members: Sequence[Booking]) -> DocumentOutcome:
