@@ -232,7 +232,14 @@ def specification() -> Specification:
     file = shared_path("specs/moneybird/openapi.yml.gz")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     spec = json.loads(json.dumps(yaml.load(gzip.decompress(file.read_bytes()), loader), default=str))
-    wanted = ("external_sales_invoices", "/contacts", "/tax_rates", "/ledger_accounts", "/administrations")
+    wanted = (
+        "external_sales_invoices",
+        "/general_journal_documents",
+        "/contacts",
+        "/tax_rates",
+        "/ledger_accounts",
+        "/administrations",
+    )
     spec["paths"] = {
         _without_format(path): item for path, item in spec["paths"].items() if any(name in path for name in wanted)
     }
