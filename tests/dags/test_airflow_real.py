@@ -76,10 +76,16 @@ def test_data_in_an_xcom_fails_the_task_and_is_stored_nowhere(airflow_stack: Air
 @pytest.mark.parametrize(
     ("probe", "state", "states"),
     [
-        ("probe_skip", "success", {"extract": "success", "load": "skipped", "verdict": "skipped", "shred": "skipped"}),
+        ("probe_skip", "success",
+         {"extract": "success", "load": "skipped", "verdict": "skipped", "reconcile": "skipped", "shred": "skipped"}),
         ("probe_load", "failed",
-         {"extract": "success", "load": "failed", "verdict": "upstream_failed", "shred": "success"}),
-        ("probe_shred", "failed", {"extract": "success", "load": "success", "verdict": "success", "shred": "failed"}),
+         {"extract": "success", "load": "failed", "verdict": "upstream_failed", "reconcile": "upstream_failed",
+          "shred": "success"}),
+        ("probe_shred", "failed",
+         {"extract": "success", "load": "success", "verdict": "success", "reconcile": "skipped", "shred": "failed"}),
+        # Nothing new at the end of a month: it is reconciled all the same, and an open difference turns the run red.
+        ("probe_month", "failed",
+         {"extract": "success", "load": "skipped", "verdict": "skipped", "reconcile": "failed", "shred": "skipped"}),
     ],
 )  # fmt: skip
 def test_neither_a_failed_load_nor_a_failed_shred_hides(

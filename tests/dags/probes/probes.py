@@ -9,8 +9,8 @@ import time
 from datetime import timedelta
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, get_current_context, task
-from airflow.sdk.exceptions import DownstreamTasksSkipped
+from airflow.sdk import DAG, TriggerRule, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, DownstreamTasksSkipped
 
 from sluis.airflow_support.retry_policy import TaxonomyRetryPolicy
 from sluis.errors import QuotaSpent, Reconnect
@@ -66,15 +66,20 @@ with dag("probe_leak"):
 
     leak("jan.jansen@example.com")
 
-# The shape of the sync DAGs with a task that fails, is skipped, or whose teardown fails.
-for name, failing in (("load", "load"), ("shred", "shred"), ("skip", "")):
+# The shape of the sync DAGs with a task that fails, is skipped, or whose teardown fails; and the end of a month in a
+# run that finds nothing new.
+IDLE = ["load", "verdict", "shred"]
+for name, failing, skipped in (
+    ("load", "load", []), ("shred", "shred", ["reconcile"]), ("skip", "", [*IDLE, "reconcile"]),
+    ("month", "reconcile", IDLE),
+):  # fmt: skip
     with dag(f"probe_{name}") as made:
 
         @task(retries=0)
-        def extract(skip: bool) -> None:
+        def extract(skip: list[str]) -> None:
             get_current_context()["ti"].xcom_push(key="summary", value={"documents": 0})
             if skip:
-                raise DownstreamTasksSkipped(tasks=["load", "verdict", "shred"])
+                raise DownstreamTasksSkipped(tasks=skip)
 
         @task(retries=0)
         def load(fail: bool) -> None:
@@ -86,7 +91,12 @@ for name, failing in (("load", "load"), ("shred", "shred"), ("skip", "")):
             if fail:
                 raise Reconnect("shred fails on purpose")
 
-        read, booked = extract(name == "skip"), load(failing == "load")
+        @task(retries=0, trigger_rule=TriggerRule.NONE_FAILED)
+        def reconcile(fail: bool) -> None:
+            if fail:
+                raise AirflowFailException("an open difference on purpose")
+
+        read, booked = extract(skipped), load(failing == "load")
         gone = shred(failing == "shred").as_teardown(setups=[read], on_failure_fail_dagrun=True)
-        read >> booked >> [EmptyOperator(task_id="verdict"), gone]
+        read >> booked >> [EmptyOperator(task_id="verdict"), reconcile(failing == "reconcile"), gone]
     globals()[made.dag_id] = made
