@@ -60,6 +60,8 @@ ACCOUNTS: tuple[Account, ...] = (
     ("Tussenrekening PayPal", "current_assets", "1260", "BLimKruSto", ("general_journal_document",), True),
     ("Kas", "current_assets", "1000", "BLimKas", ("general_journal_document",), True),
     ("Statiegeld", "current_liabilities", "1860", "BSchOvs", ("sales_invoice",), True),
+    ("Bank", "current_assets", "1100", "BLimBanRba", ("general_journal_document",), True),
+    ("Btw OSS", "current_liabilities", "1510", "BSchBepBtw", ("general_journal_document",), True),
 )
 
 
