@@ -166,8 +166,11 @@ def _refund_place(decision: Decision, order: Order) -> int | None:
     document = decision.invoice if isinstance(decision, Prepared) else decision
     if document.kind is DocumentKind.INVOICE:
         return None
+    # The only credit note of a refund has the refund's own id, also where it belongs with a further invoice.
     return next(
-        n for n, r in enumerate(order.refunds) if invoice_id(r.refund_id, document.part) == document.document_id
+        n
+        for n, r in enumerate(order.refunds)
+        if document.document_id in (r.refund_id, invoice_id(r.refund_id, document.part))
     )
 
 

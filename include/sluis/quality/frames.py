@@ -21,6 +21,9 @@ from sluis.ports import Window
 #: The largest amount in cents that a frame tells apart: Great Expectations keeps its bounds as 64-bit floating numbers,
 #: exact up to 9 x 10^15. A shop that says more is wrong in any currency.
 MOST = 10**15
+#: Cents of VAT that pieces given back before may have left to a credit note. The core holds it against the whole sale,
+#: the suite over what was extracted against the number of pieces; this bound needs neither.
+_SPARE = 10
 
 
 def extracted_frame(orders: Sequence[Order], *, window: Window | None, read_at: datetime) -> Any:
@@ -38,9 +41,10 @@ def extracted_frame(orders: Sequence[Order], *, window: Window | None, read_at: 
 
 
 def transformed_frame(prepared: Sequence[Prepared], charged: Sequence[Decimal]) -> Any:
-    """Return a frame with a row per invoice or credit note; ``charged`` is what the shop charged or gave back.
+    """Return a frame with a row per invoice or credit note; ``charged`` is what the shop charged or gave back on it.
 
-    ``charged`` runs parallel to ``prepared``: the total of the order or refund with VAT, positive.
+    ``charged`` runs parallel to ``prepared`` (``invoicing.charged``): with VAT and cash rounding, positive, in the
+    shop's currency. The total that is held against it is in that currency too, all other amounts in the books'.
     """
     documents, numbers = _Keys(), _Keys()
     return _frame(
@@ -80,7 +84,7 @@ def _order_row(order: Order, keys: _Keys, window: Window | None, read_at: dateti
         "status": order.status.strip() or None,
         "bound_cents": _bound(order.lines),
         "total_cents": _whole(order.total),
-        "total_gap_cents": abs(_whole(order.total - lines_total)),
+        "total_gap_cents": abs(_whole(order.total - order.rounding_amount - lines_total)),
         "vat_gap_cents": abs(_whole(order.total_vat - lines_vat)),
         "rate_excess_cents": _rate_excess(order.lines),
         "dated_on": order.created_at.date().toordinal(),
@@ -90,17 +94,17 @@ def _order_row(order: Order, keys: _Keys, window: Window | None, read_at: dateti
 
 
 def _refund_row(order: Order, refund: Refund, keys: _Keys, window: Window | None, read_at: datetime) -> dict[str, Any]:
-    # A refund of an amount only has no lines to add up, and no refund tells its own VAT total.
-    gap = refund.total - total(line.gross for line in refund.lines) if refund.lines else ZERO
+    # An amount may be given back beside the lines or without any; lines may not be more than it. No VAT total is told.
+    over = total(line.gross for line in refund.lines) - (refund.total - refund.rounding_amount)
     return {
         "document": keys.of(DocumentKind.CREDIT_NOTE, refund.refund_id),
         "currency": order.currency,
         "status": order.status.strip() or None,
         "bound_cents": _bound(refund.lines),
         "total_cents": _whole(refund.total),
-        "total_gap_cents": abs(_whole(gap)),
+        "total_gap_cents": max(_whole(over), 0),
         "vat_gap_cents": 0,
-        "rate_excess_cents": _rate_excess(refund.lines),
+        "rate_excess_cents": _rate_excess(refund.lines, spare=_pieces(order)),
         "dated_on": refund.created_at.date().toordinal(),
         "seconds_ahead": int((refund.created_at - read_at).total_seconds()),
         "seconds_past_window": _past(order, window),
@@ -117,12 +121,12 @@ def _invoice_row(invoice: Invoice, charged: Decimal, documents: _Keys, numbers: 
         "currency": invoice.currency,
         "bound_cents": _bound(charged_lines),
         "charged_cents": _whole(charged),
-        "total_cents": _whole(invoice.total_with_vat),
+        "total_cents": _whole(invoice.owed if invoice.charged_total is None else invoice.charged_total),
         "lines_gap_cents": _gaps(
             (net, invoice.total_without_vat), (vat, invoice.total_vat), (net + vat, invoice.total_with_vat)
         ),
         "breakdown_gap_cents": _breakdown_gap(invoice),
-        "rate_excess_cents": _treatment_excess(charged_lines),
+        "rate_excess_cents": _treatment_excess(charged_lines, spare=_SPARE if invoice.kind.sign < 0 else 0),
         "rounding_cents": _whole(rounding),
         "odd_rates": sum(not _category_fits(line) for line in invoice.lines),
         "issued_on": invoice.issue_date.toordinal(),
@@ -151,8 +155,15 @@ def _bound(lines: Sequence[object]) -> int:
     return max(1, len(lines))
 
 
-def _rate_excess(lines: Iterable[OrderLine]) -> int:
+def _pieces(order: Order) -> int:
+    """Lines that an order was sold and given back in: each may leave its cent of VAT to the last one given back."""
+    return len(order.lines) + sum(len(refund.lines) for refund in order.refunds)
+
+
+def _rate_excess(lines: Iterable[OrderLine], *, spare: int = 0) -> int:
     """Cents by which VAT strays from net x rate, beyond a cent per line, over the lines that share their rates.
+
+    ``spare`` cents are allowed beside that.
 
     Lines with one rate must meet it. A line with several (a compound tax, or a negative fee that the shop spreads
     over the rates of the goods) must lie between the lowest rate and all of them on top of each other.
@@ -160,10 +171,10 @@ def _rate_excess(lines: Iterable[OrderLine]) -> int:
     groups: dict[tuple[Decimal, ...], list[OrderLine]] = defaultdict(list)
     for line in lines:
         groups[tuple(sorted({row.rate for row in line.vat}))].append(line)
-    return max((_group_excess(rates, group) for rates, group in groups.items()), default=0)
+    return max((_group_excess(rates, group, spare) for rates, group in groups.items()), default=0)
 
 
-def _group_excess(rates: tuple[Decimal, ...], lines: list[OrderLine]) -> int:
+def _group_excess(rates: tuple[Decimal, ...], lines: list[OrderLine], spare: int) -> int:
     vat = total(line.vat_total for line in lines)
     rows = total(row.amount for line in lines for row in line.vat)
     net = total(line.net for line in lines)
@@ -173,7 +184,7 @@ def _group_excess(rates: tuple[Decimal, ...], lines: list[OrderLine]) -> int:
     edges = sorted((net * (rates[0] / 100 if rates else 0), net * (stacked - 1)))
     outside = max(edges[0] - vat, vat - edges[1], ZERO)
     allowed = len(lines) * max(1, len(rates))
-    return max(_excess(outside, allowed), _excess(abs(vat - rows), allowed))
+    return max(_excess(outside, allowed + spare), _excess(abs(vat - rows), allowed))
 
 
 def _breakdown_gap(invoice: Invoice) -> int:
@@ -188,11 +199,14 @@ def _breakdown_gap(invoice: Invoice) -> int:
     return gap + abs(len(parts) - len(invoice.vat_breakdown))  # a treatment that stands there twice
 
 
-def _treatment_excess(lines: Sequence[InvoiceLine]) -> int:
-    """Cents by which VAT strays from net x rate, beyond a cent per line, over the lines of a treatment."""
+def _treatment_excess(lines: Sequence[InvoiceLine], *, spare: int = 0) -> int:
+    """Cents by which VAT strays from net x rate, beyond a cent per line and ``spare``, over the lines of a rate."""
     counts = Counter(line.treatment for line in lines)
     return max(
-        (_excess(abs(vat - net * at.rate / 100), counts[at]) for at, (net, vat) in _per_treatment(lines).items()),
+        (
+            _excess(abs(vat - net * at.rate / 100), counts[at] + spare)
+            for at, (net, vat) in _per_treatment(lines).items()
+        ),
         default=0,
     )
 

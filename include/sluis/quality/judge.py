@@ -29,6 +29,16 @@ _EXPECTATIONS: dict[Stage, Callable[[], list[Any]]] = {
     "extracted": extracted_expectations,
     "transformed": transformed_expectations,
 }
+#: The currencies that are money (ISO 4217, November 2026): no metals, funds, units of account or test codes.
+_CODES = """
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY
+    COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR
+    ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT
+    MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD
+    SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND
+    VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+"""
+ISO_4217 = frozenset(_CODES.split())
 _ROWS_ONLY = {"result_format": "COMPLETE", "partial_unexpected_count": 0}
 _TURN = Lock()  # one context serves all threads of the process, and a run cleans its store
 
@@ -79,7 +89,7 @@ def judge_extracted(
         "extracted",
         places,
         lambda: extracted_frame(orders, window=window, read_at=read_at),
-        {"currencies": _currencies(settings)},
+        {"currencies": sorted(_currencies(settings))},
     )
 
 
@@ -99,15 +109,18 @@ def judge_transformed(
         [(position, None) for position in range(len(prepared))],
         lambda: transformed_frame(prepared, charged),
         {
-            "currencies": _currencies(settings),
+            "currencies": [settings.currency],
             "start": settings.start_date.toordinal(),
             "latest": latest.toordinal(),
         },
     )
 
 
-def _currencies(settings: IntegrationSettings) -> list[str]:
-    return sorted({settings.currency, *settings.filter_currencies})
+def _currencies(settings: IntegrationSettings) -> frozenset[str]:
+    """Return what an order may be in: any money there is, where the settings let it be converted."""
+    if settings.foreign_currency == "convert":
+        return ISO_4217
+    return frozenset({settings.currency, *settings.filter_currencies})
 
 
 def _judge(

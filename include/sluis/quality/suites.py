@@ -21,7 +21,7 @@ EARLIEST = date(1995, 1, 1)
 def extracted_expectations() -> list[Any]:
     """Return what holds for every order and refund as the shop told it.
 
-    Parameter: ``currencies`` of the books and the filter.
+    Parameter: ``currencies`` that an order may be in.
     """
     x = preload().expectations
     skew = int(CLOCK_SKEW.total_seconds())
@@ -40,8 +40,8 @@ def extracted_expectations() -> list[Any]:
 def transformed_expectations() -> list[Any]:
     """Return what holds for every invoice and credit note.
 
-    Parameters: ``currencies`` as above, ``start`` and ``latest``, the first and last date of issue as ordinals of the
-    shop's local dates.
+    Parameters: ``currencies`` of the books, ``start`` and ``latest``, the first and last date of issue as ordinals of
+    the shop's local dates.
     """
     x = preload().expectations
     return [
