@@ -22,12 +22,12 @@ def change_settings(world: World, **patch: object) -> integrations.Changed:
         return integrations.change(session.conn, world.merchant, world.code, patch)
 
 
-def to_belgium(world: World, at: float) -> str:
-    """An order whose VAT sluis leaves to a person (``vat_oss_not_supported``) until the settings say otherwise."""
+def abroad(world: World, at: float) -> str:
+    """An order whose VAT sluis leaves to a person (Dutch VAT in Germany) until the settings say otherwise."""
     order = world.order(hour(at), buyer="piet")
     raw = world.shop.book.orders[int(order)].raw
     for address in ("billing", "shipping"):
-        raw[address]["country"] = "BE"
+        raw[address]["country"] = "DE"
     return order
 
 
@@ -66,7 +66,7 @@ def delete_everything(world: World) -> None:
 
 
 def test_an_order_booked_by_hand_while_it_waited_is_adopted_and_not_booked_again(world: World) -> None:
-    order = to_belgium(world, 0)
+    order = abroad(world, 0)
     world.run(world.scheduled(1))
     assert world.waiting() == {order: "vat_oss_not_supported"}
     book_by_hand(world)
@@ -81,7 +81,7 @@ def test_an_order_booked_by_hand_while_it_waited_is_adopted_and_not_booked_again
 
 
 def test_an_order_booked_by_hand_with_another_total_is_shown_and_not_booked_again(world: World) -> None:
-    order = to_belgium(world, 0)
+    order = abroad(world, 0)
     world.run(world.scheduled(1))
     book_by_hand(world, more=Decimal("0.05"))
     change_settings(world, eu_consumers="home_vat")
@@ -91,7 +91,7 @@ def test_an_order_booked_by_hand_with_another_total_is_shown_and_not_booked_agai
 
 
 def test_only_what_waited_is_looked_up_and_by_one_call(world: World) -> None:
-    to_belgium(world, 0)
+    abroad(world, 0)
     world.run(world.scheduled(1))
     change_settings(world, eu_consumers="home_vat")
     world.orders(hour(1), 5)
@@ -145,7 +145,7 @@ def test_a_credit_note_is_called_after_its_invoice_although_the_prefix_changed_s
 
 
 def test_what_adopt_has_linked_is_no_booking_of_the_next_run(world: World) -> None:
-    to_belgium(world, 0)
+    abroad(world, 0)
     book_by_hand(world)
     change_settings(world, eu_consumers="home_vat")
     with open_session(world.merchant, world.code) as session:

@@ -11,7 +11,8 @@ import pytest
 from sluis.errors import RetryLater
 from sluis.flows import sync
 from sluis.sandbox.server import SandboxServer
-from tests.flows.world import NO_WAIT, World, finished, hour, prepared
+from tests.conftest import Database
+from tests.flows.world import NO_WAIT, World, edit, empty_config, finished, hour, prepared
 
 
 def test_one_order_is_refused_and_the_others_are_booked(world: World) -> None:
@@ -46,34 +47,36 @@ def test_a_debtor_deleted_in_the_books_is_made_again(world: World) -> None:
     world.prove()
 
 
-def test_an_order_changed_after_booking_is_shown_and_never_booked_again(world: World) -> None:
-    order = world.order(hour(0))
-    world.run(world.scheduled(1))
-    (before,) = world.booked()
-    dearer = world.shop.book.orders[int(world.order(hour(9), quantity=7))].raw
-    copied = ("total", "total_tax", "cart_tax", "line_items", "tax_lines", "discount_total", "discount_tax")
-    world.change(order, hour(1.5), **{name: dearer[name] for name in copied})
-    for request in (world.scheduled(2), world.request("manual", order_ids=(order,))):
-        done = world.run(request)
+def test_an_order_changed_after_booking_is_shown_and_never_booked_again(database: Database) -> None:
+    with SandboxServer(empty_config()) as server:
+        world = World(server, settings={"changed_orders": "quarantine"})
+        order = world.order(hour(0))
+        world.run(world.scheduled(1))
+        (before,) = world.booked()
+        edit(world, order, hour(1.5))
+        for request in (world.scheduled(2), world.request("manual", order_ids=(order,))):
+            done = world.run(request)
+            assert done is not None
+            assert done.quarantined == 1
+        assert world.waiting() == {order: "changed_after_booking"}
+        assert world.booked() == [before]
+
+
+def test_an_order_cancelled_after_booking_is_not_skipped_in_silence(database: Database) -> None:
+    with SandboxServer(empty_config()) as server:
+        world = World(server, settings={"cancelled_orders": "quarantine"})
+        order = world.order(hour(0))
+        world.run(world.scheduled(1))
+        world.change(order, hour(1.5), status="cancelled")
+        done = world.run(world.scheduled(2))
         assert done is not None
-        assert done.quarantined == 1
-    assert world.waiting() == {order: "changed_after_booking"}
-    assert world.booked() == [before]
-
-
-def test_an_order_cancelled_after_booking_is_not_skipped_in_silence(world: World) -> None:
-    order = world.order(hour(0))
-    world.run(world.scheduled(1))
-    world.change(order, hour(1.5), status="cancelled")
-    done = world.run(world.scheduled(2))
-    assert done is not None
-    assert (done.skipped, done.quarantined) == (0, 1)
-    assert world.waiting() == {order: "changed_after_booking"}
-    assert world.field(order) == "status_not_bookable"
-    world.change(order, hour(2.5), status="completed")  # it was a mistake
-    world.run(world.scheduled(3))
-    assert world.waiting() == {}
-    world.prove()
+        assert (done.skipped, done.quarantined) == (0, 1)
+        assert world.waiting() == {order: "changed_after_booking"}
+        assert world.field(order) == "status_not_bookable"
+        world.change(order, hour(2.5), status="completed")  # it was a mistake
+        world.run(world.scheduled(3))
+        assert world.waiting() == {}
+        world.prove()
 
 
 def test_a_number_that_repeats_is_booked_once_and_waits_once(world: World) -> None:

@@ -15,7 +15,7 @@ from sluis.store.integrations import IntegrationState
 from tests.conftest import Database
 from tests.flows.world import World, config, hour
 
-#: Calls of a run that do not grow with its orders: the lists of refunds, orders and binned orders, one page each below a hundred.
+#: Calls of a run that do not grow with its orders: refunds, orders and binned orders, one page each below a hundred.
 PER_RUN = 3
 
 

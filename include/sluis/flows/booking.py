@@ -77,6 +77,10 @@ class Booker:
         made, self._corrector.made = self._corrector.made, []
         return made
 
+    def rows(self, decisions: Sequence[Decision]) -> list[Booking]:
+        """Return the rows of the documents that are to be booked, as far as there are any."""
+        return [row for d in decisions if isinstance(d, Prepared) and (row := self.row(d.invoice)) is not None]
+
     def row(self, invoice: Invoice) -> Booking | None:
         """Return the row of a document as it stands now."""
         return self._rows.latest(self._rows.key(invoice.kind, invoice.document_id))

@@ -21,6 +21,7 @@ from sluis.flows.context import Loaded, RunRequest, Shredded
 from sluis.flows.correcting import Made
 from sluis.flows.extract import refuse
 from sluis.flows.patience import Patience
+from sluis.flows.payments import PART, Payments
 from sluis.flows.report import close_run
 from sluis.flows.transform import run_facts
 from sluis.flows.wiring import Session, open_session
@@ -36,6 +37,8 @@ TURN = timedelta(minutes=10)
 _ENDS_QUARANTINE = {
     Result.BOOKED, Result.SUMMARISED, Result.ADOPTED, Result.ALREADY_BOOKED, Result.CORRECTED, Result.SKIPPED,
 }  # fmt: skip
+#: The books hold it, now or since an earlier run.
+_STANDS = {Result.BOOKED, Result.ADOPTED, Result.ALREADY_BOOKED, Result.CORRECTED, Result.SUMMARISED}
 #: The books hold it since this run.
 _IN_THE_BOOKS = {Result.BOOKED, Result.ADOPTED, Result.CORRECTED}
 
@@ -86,12 +89,14 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
         settle=settle,
         patience=patience,
     )
-    run = _Run(session, booker, offered=frozenset(session.quarantine.offered_order_ids()))
+    payments = Payments(session, booker.run_id, patience, settle)
+    run = _Run(session, booker, payments, offered=frozenset(session.quarantine.offered_order_ids()))
     for _, decisions in session.transit.read(batch_id, "transformed"):
         booker.prefetch(decisions)
+        payments.prefetch(booker.rows(decisions))
         run.settle(decisions)
         booker.touch(datetime.now(UTC).astimezone(session.integration.settings.zone).date())
-    if booker.must_retry:
+    if booker.must_retry or payments.must_retry:
         raise RetryLater(
             f"{run.tally.count(Result.DEFERRED)} documents wait for an answer of the package",
             code="package_unavailable",
@@ -99,7 +104,7 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
     if run.stranded:
         raise QuotaSpent(
             f"the package's quota is spent; {run.stranded} documents wait that no later run would read by itself",
-            retry_after=booker.quota_frees_in,
+            retry_after=booker.quota_frees_in or payments.quota_frees_in,
         )
     today = summaries.reached(session, request, facts.window_end)
     for entry in summaries.post_due(session, booker.run_id, today, patience, settle):
@@ -119,6 +124,7 @@ class _Run:
 
     session: Session
     booker: Booker
+    payments: Payments
     offered: frozenset[str]  #: orders that the next run fetches one by one
     stranded: int = 0  #: deferred documents that lie before the next window and were not offered
     tally: Tally = field(default_factory=Tally)
@@ -129,16 +135,30 @@ class _Run:
     def settle(self, decisions: Sequence[Decision]) -> None:
         """Bring a chunk to its end: booked or not, in the log, in the tally, and in or out of quarantine."""
         for decision in in_order(decisions):
-            self.tally.add(self._settle(decision))
+            outcome = self._settle(decision)
+            self.tally.add(outcome)
             for made in self.booker.drain():
                 self.own(made)
+            if isinstance(decision, Prepared) and outcome.result in _STANDS:
+                self._pay(decision)
 
     def own(self, made: Made) -> None:
         """Account for a document that sluis made by itself."""
         self.tally.add(made.outcome)
         self.lines.write(made.outcome, made.invoice)
-        self._count(made.outcome)
-        self._quarantine(made.outcome, made.document_key)
+        payment = made.outcome.part == PART
+        if not payment:
+            self._count(made.outcome)
+        if not payment or made.outcome.result is Result.QUARANTINED:  # a payment ends no document's stay
+            self._quarantine(made.outcome, made.document_key)
+
+    def _pay(self, decision: Prepared) -> None:
+        """Register what was paid on a document that stands in the books."""
+        row = self.booker.row(decision.invoice)
+        for paid in self.payments.settle(decision.invoice, row) if row is not None else ():
+            self.own(Made(paid))
+            if paid.result is Result.DEFERRED and decision.changed_at is not None:
+                self._defer(paid, decision.changed_at)
 
     def _settle(self, decision: Decision) -> DocumentOutcome:
         invoice = decision.invoice if isinstance(decision, Prepared) else None
