@@ -138,11 +138,11 @@ def _by_line(sale: Sale, refund: Refund, left: Remainder, field: str) -> Items:
     """Return the items of the lines the refund names, with what a cent per line leaves over on a rounding line."""
     if not refund.lines:
         return ()
-    judging.judge(sale.facts, refund.lines, f"{field}.lines")
     parts = amounts.parts_of(refund.lines, f"{field}.lines")
     strange = next((part for part in parts if part.net and part.rate not in sale.rates), None)
     if strange:
         raise Refused("the order has no such rate", code=reasons.REFUND_DIFFERS, field=strange.field)
+    judging.judge(sale.facts, refund.lines, f"{field}.lines")
     named = total(part.gross for part in parts)
     owed = refund.total - refund.rounding_amount
     near = abs(owed - named) <= CENT * len(refund.lines)
