@@ -166,6 +166,21 @@ class TestEdits:
         assert results(desk.settle(back.model_copy(update={"payments": (paid("121.00", "r1"),)}))) == BOOKED
         assert (desk.balance(), desk.open(back)) == (D(0), D(0))
 
+    @pytest.mark.parametrize("revision", [0, 1])
+    def test_a_refund_that_was_credited_with_its_order_is_paid_back_over_the_reversal(
+        self, desk: Desk, revision: int
+    ) -> None:
+        document = sale("121.00", paid("121.00"))
+        for number in range(revision + 1):
+            desk.book(document, number)
+            desk.settle(document, number)
+            desk.book(reversal("121.00", number), number)
+        note, back = refund("121.00", paid("121.00", "r1")), reversal("121.00", revision)
+        desk.rows[note.document_id, 0] = desk.rows[back.document_id, revision]
+        assert results(desk.settle(note)) == BOOKED
+        assert desk.settle(note) == ()
+        assert (desk.balance(), desk.open(back, revision)) == (D(0), D(0))
+
     def test_a_netted_refund_that_is_booked_anew_is_paid_back_once(self, desk: Desk) -> None:
         # Cancelled after a refund (the reversal credits what was left), then the sale goes on: booked anew, both.
         document, note = sale("121.00", paid("121.00")), refund("40.00", paid("40.00", "r1"))

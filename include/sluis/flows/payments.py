@@ -66,6 +66,7 @@ class Payments:
     def settle(self, invoice: Invoice, row: Booking) -> tuple[DocumentOutcome, ...]:
         """Register what is still to be registered on a document that stands in the books; nothing for any other.
 
+        ``row`` is the document's own or, of a refund that was credited with its cancelled order, that reversal's.
         Outcomes are ``Role.OWN``: booked, adopted (found in the books), quarantined (``payment_refused``,
         ``mapping_missing``) or deferred. Raises ``Reconnect``.
         """
@@ -114,10 +115,11 @@ class Payments:
 
     def _undone(self, invoice: Invoice, row: Booking) -> Undone | None:
         """Return the reversals of a document that is booked anew; ``None`` for one that never was."""
-        if not row.revision:
+        where = self._session.integration.code
+        own = self._session.pseudonyms.document_key(where, invoice.kind, invoice.document_id)
+        if not row.revision or own != row.document_key:
             return None
         document_id = reversal_id(invoice_id(invoice.order_id, invoice.part))
-        where = self._session.integration.code
         key = self._session.pseudonyms.document_key(where, DocumentKind.CREDIT_NOTE, document_id)
         place = (DocumentKind.CREDIT_NOTE, key)
         self._load(place)
