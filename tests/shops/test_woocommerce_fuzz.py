@@ -27,7 +27,9 @@ from sluis.transit.codec import decode, encode
 from tests.shops.fake_woocommerce import FakeWooCommerce, order_json, refund_json, serve
 
 NOON = datetime(2026, 11, 20, 12, 0, 5, tzinfo=UTC)
-SETTINGS = WooCommerceSettings(url="https://shop.example", number_keys=("_invoice",))
+SETTINGS = WooCommerceSettings(url="https://shop.example", number_keys=("_invoice",), sku_kinds={"MO*": "deposit"},
+    fee_kinds={"Cadeau": "tip"}, category_by_sku={"MOK": "servies"}, marketplace_orders={"_channel": ("bol",)},
+)  # fmt: skip
 BOOKS = IntegrationSettings.model_validate({"start_date": "2026-01-01"})
 
 ODD: list[Any] = [
@@ -47,8 +49,17 @@ def fixture() -> dict[str, Any]:
     part = {"total": "4.09", "total_tax": "0.86", "taxes": [{"id": 1, "total": "0.86"}]}
     order["shipping_lines"] = [{"id": 2, "method_title": "PostNL", **part}]
     order["fee_lines"] = [{"id": 3, "name": "Cadeau", "tax_class": "", **part}]
-    order["meta_data"] = [{"id": 1, "key": "_vat_number", "value": "BE0123456749"}, {"id": 2, "key": "x", "value": "y"}]
-    return order | {"total": "22.00", "total_tax": "3.82"}
+    keys = {
+        "_vat_number": "BE0123456749",
+        "x": "y",
+        "smart_coupons_contribution": {"CANARY-CARD": "1.00"},
+        "_channel": "b",
+    }
+    order["meta_data"] = [
+        {"id": place, "key": key, "value": value} for place, (key, value) in enumerate(keys.items(), 1)
+    ]
+    order["pw_gift_cards_redeemed"] = [{"number": "CANARY-CARD", "amount": "2.00"}]
+    return order | {"total": "19.00", "total_tax": "3.82"}
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
