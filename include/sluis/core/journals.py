@@ -17,8 +17,8 @@ from sluis.core.frozen import Currency, Frozen
 from sluis.core.invoice import Invoice, VatCategory, VatTreatment
 from sluis.core.journal import JournalEntry, JournalLine
 from sluis.core.mapping import OWED, Mapping, tax_key
-from sluis.core.money import cents, from_cents
-from sluis.core.order import LineKind
+from sluis.core.money import ZERO, cents, from_cents
+from sluis.core.order import LineKind, Payment
 from sluis.errors import Defect, NotConfigured
 
 #: Sales that the recapitulative statement (ICP) lists per buyer.
@@ -93,6 +93,47 @@ def entry_of(invoice: Invoice, mapping: Mapping, debtor_id: str | None) -> Journ
         total_with_vat=invoice.kind.sign * invoice.total_with_vat,
         total_vat=invoice.kind.sign * invoice.total_vat,
     )
+
+
+def late(payments: Iterable[Payment], counted: Iterable[Paid], sign: int) -> Iterator[tuple[Payment, str]]:
+    """Yield what was paid beyond what the books count for the document, oldest first, each with a name of its own.
+
+    ``counted``: per method, signed as the document (``sign``). A payment that grew is late with the rest of it.
+    """
+    left = {(part.method, part.gift_card): sign * part.cents for part in counted}
+    for payment in sorted(payments, key=lambda p: (p.paid_at, p.payment_id)):
+        key = (payment.method, payment.gift_card)
+        amount = cents(payment.amount)
+        known = min(max(left.get(key, 0), 0), amount)
+        left[key] = left.get(key, 0) - known
+        if amount > known:
+            rest = payment.model_copy(update={"amount": from_cents(amount - known)})
+            yield rest, f"{payment.payment_id}/{known}"
+
+
+def payment_entry(
+    reference: str, on: date, currency: Currency, paid: Paid, mapping: Mapping, *, debtor_id: str | None
+) -> JournalEntry:
+    """Return the entry of what was paid (negative: back) on a document that stands as an entry: it settles the debtor.
+
+    Raises ``NotConfigured`` naming the setting that must be filled.
+    """
+    settled = _Row(mapping.receivable or None, "mapping.receivable", "Receivable", paid.cents, debtor_id=debtor_id)
+    return JournalEntry(
+        reference=reference,
+        issue_date=on,
+        currency=currency,
+        lines=_lines([_payment(paid, mapping), settled]),
+        total_with_vat=ZERO,
+        total_vat=ZERO,
+    )
+
+
+def payment_missing(paid: Paid, mapping: Mapping) -> str | None:
+    """Name the setting without which :func:`payment_entry` cannot be made; ``None``: all is mapped."""
+    if _payment(paid, mapping).account is None:
+        return _payment(paid, mapping).setting
+    return None if mapping.receivable else "mapping.receivable"
 
 
 def summary_of(

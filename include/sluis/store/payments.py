@@ -12,8 +12,11 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from sluis.core.frozen import Currency, Frozen, Moment
 from sluis.core.invoice import DocumentKind
+from sluis.core.journals import Paid
 from sluis.errors import Defect
 from sluis.store.database import Connection, row, rows
 from sluis.store.integrations import Integration
@@ -116,6 +119,20 @@ class PaymentRows:
             self._values(place) | {"external_id": external_id},
         )  # fmt: skip
         return self._changed(made, "booked")
+
+    def counted(self, place: Place, external_id: str, paid: Sequence[Paid]) -> None:
+        """Record the answer to a payment's own journal entry, and with it what the books count as paid now (``paid``).
+
+        One transaction: a correction takes back what is counted, no more and no less.
+        """
+        with self._conn.transaction():
+            self.booked(place, external_id)
+            self._conn.execute(
+                """update sluis.booking as b set paid = %(paid)s where b.merchant_code = %(merchant)s
+                and b.integration_code = %(integration)s and b.kind = %(kind)s and b.document_key = %(document_key)s
+                and b.revision = %(revision)s""",
+                self._values(place) | {"paid": Jsonb([part.model_dump(mode="json") for part in paid])},
+            )
 
     def release(self, place: Place) -> None:
         """Take a claim (or a quarantined row) back: certainly nothing of it stands in the books."""
