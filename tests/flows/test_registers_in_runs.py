@@ -127,3 +127,14 @@ def test_vies_that_does_not_know_the_merchant_still_answers(open_world: World) -
     number = sell(open_world, 0.5)
     open_world.run(open_world.scheduled(1))
     assert references(open_world) == [number]
+
+
+def test_an_order_in_another_currency_is_booked_at_the_days_rate(
+    open_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    number = sell(open_world, 0.5, vat_number=None, currency="USD")
+    open_world.run(open_world.scheduled(1))
+    assert open_world.waiting() == {}
+    assert references(open_world) == [number]
+    assert "exchange=USD/" in caplog.text
