@@ -199,7 +199,8 @@ VAT_RATE_UNKNOWN = _quarantined(
 )
 VAT_FOREIGN_RATE = _quarantined(
     "vat_foreign_rate",
-    "The shop charged a rate that is not one of the home country where home VAT is due; correct tax rates or settings.",
+    "The shop charged a rate that is none of the seller's country, where that country's VAT or none at all is due;"
+    " correct the shop's tax rates or the settings.",
 )
 VAT_CHARGED_TOO_LOW = _quarantined(
     "vat_charged_too_low", "The shop charged no VAT where home VAT is due; correct the shop, and book it by hand."

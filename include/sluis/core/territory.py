@@ -1,6 +1,6 @@
 """Countries as VAT law sees them: who is a member state, and which places have rules or rates of their own.
 
-Sources: VAT directive 2006/112/EC art. 5 to 7 (what is outside, what counts as another state's), art. 104 and 105
+Sources: VAT directive 2006/112/EC art. 5 to 7 (what is outside, what counts as another state's), art. 104, 105 and 120
 (special rates), the Windsor Framework (Northern Ireland: inside for goods, outside for services). A place is told by
 its country code or its postcode, the only parts of an address of delivery that are kept. Only postcodes that belong to
 a place alone are listed: 23030 and 22060, which Livigno and Campione once shared with their neighbours, are not.
@@ -68,7 +68,7 @@ SPECIAL: tuple[Special, ...] = (
     Special("Melilla", "ES", r"52\d{3}", f"{_OUTSIDE}(2)(d)"),
     Special("Ceuta and Melilla", "EA", None, f"{_OUTSIDE}(2)(c), (d)"),
     Special("Livigno", "IT", r"23041", f"{_OUTSIDE}(2)(e)"),
-    Special("Campione d'Italia", "IT", r"22061", f"{_OUTSIDE}(2)(f) (since 1 January 2020)"),
+    Special("Campione d'Italia", "IT", r"22061", f"{_OUTSIDE}(1)(f) (since 1 January 2020)"),
     Special("Mount Athos", "GR", r"6308[67]", f"{_OUTSIDE}(1)(a)"),
     Special("Åland", "FI", r"22\d{3}", f"{_OUTSIDE}(1)(d)"),
     Special("Åland", "AX", None, f"{_OUTSIDE}(1)(d)"),
@@ -84,14 +84,28 @@ SPECIAL: tuple[Special, ...] = (
     Special("Monaco", "MC", None, "VAT directive art. 7", outside=False),
     Special("Jungholz", "AT", r"6691", "VAT directive art. 104", outside=False, rates="AT-JM"),
     Special("Mittelberg", "AT", r"699[123]", "VAT directive art. 104", outside=False, rates="AT-JM"),
-    Special("Madeira", "PT", r"9[0-4]\d{2}(\d{3})?", "VAT directive art. 105(2)", outside=False, rates="PT-30"),
-    Special("Azores", "PT", r"9[5-9]\d{2}(\d{3})?", "VAT directive art. 105(2)", outside=False, rates="PT-20"),
-    Special("Corsica", "FR", r"20\d{3}", "VAT directive art. 105(1); CGI art. 297", outside=False, rates="FR-20R"),
+    Special(
+        "Madeira",
+        "PT",
+        r"9[0-4]\d{2}(\d{3})?",
+        "VAT directive art. 104, 105 (numbers changed by Directive 2022/542)",
+        outside=False,
+        rates="PT-30",
+    ),
+    Special(
+        "Azores",
+        "PT",
+        r"9[5-9]\d{2}(\d{3})?",
+        "VAT directive art. 104, 105 (numbers changed by Directive 2022/542)",
+        outside=False,
+        rates="PT-20",
+    ),
+    Special("Corsica", "FR", r"20\d{3}", "CGI art. 297", outside=False, rates="FR-20R"),
     Special(
         "Leros, Lesbos, Kos, Samos, Chios",
         "GR",
         r"(854\d{2}|811\d{2}|853\d{2}|83[1-3]\d{2}|82[12]\d{2})",
-        "VAT directive art. 120; Greek VAT code art. 21(4)",
+        "VAT directive art. 104, 120 (numbers changed by Directive 2022/542); Greek VAT code art. 21(4)",
         outside=False,
         rates="GR-IS",
     ),

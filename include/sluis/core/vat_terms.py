@@ -42,7 +42,8 @@ class Booked:
     """The outcome of a row that books: how the treatment is made, and where it stands in the Dutch return.
 
     ``category`` ``None``: S at the rate charged, Z where that is 0 %. ``whose``: whose VAT it is. ``scheme`` ``None``:
-    as the country says (home return, one stop shop, or a registration of his own).
+    as the country says (home return, one stop shop, or a registration of his own). The one stop shop's return tells
+    goods and services apart (VD art. 369g), so the treatment does there; elsewhere only where ``services`` says so.
     """
 
     category: VatCategory | None
@@ -63,13 +64,14 @@ class Booked:
             "due": case.due,
             "destination": case.destination,
         }[self.whose]
+        scheme = self.scheme or case.scheme
         return VatTreatment(
             category=self.category or charged,
             rate=rates.tidy(rate),
             country=country,
-            scheme=self.scheme or case.scheme,
+            scheme=scheme,
             exemption=self.exemption,
-            services=self.services,
+            services=self.services or (scheme is VatScheme.OSS and case.services),
         )
 
 
@@ -182,9 +184,7 @@ UNTAXED = Condition("charged", "no VAT", lambda c: c.charge.untaxed)
 CHARGED = Condition("charged", "VAT", lambda c: not c.charge.untaxed)
 NO_ROW = Condition("charged", "no VAT row", lambda c: c.charge.rate is None)
 NOTHING = Condition("charged", "no VAT on an amount of nothing", lambda c: c.charge.untaxed and not c.charge.net)
-BASE_RATE = Condition(
-    "charged", "a rate of the seller's country (0 % too, where it is one)", lambda c: c.rate_of(c.base)
-)
+BASE_RATE = Condition("charged", "a rate of the seller's country", lambda c: c.rate_of(c.base))
 SOMETHING = Condition("charged", "on an amount", lambda c: bool(c.charge.net))
 BASE_RATE_OR_NOTHING = Condition(
     "charged",
