@@ -7,11 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from sluis.core.invoice import Result
+from sluis.flows.preview import preview
+from sluis.flows.wiring import open_session
 from sluis.sandbox.drafting import Draft, make_order
 from sluis.sandbox.orders import ARTICLES, till_for
 from sluis.sandbox.people import person
 from sluis.sandbox.server import SandboxServer
 from sluis.sandbox.vies import NAME, Mode
+from sluis.store.database import owner_connection, rows
 from tests.conftest import Database
 from tests.flows.world import World, empty_config, hour
 
@@ -138,3 +142,31 @@ def test_an_order_in_another_currency_is_booked_at_the_days_rate(
     assert open_world.waiting() == {}
     assert references(open_world) == [number]
     assert "exchange=USD/" in caplog.text
+
+
+def test_a_preview_asks_as_a_run_does_and_stores_nothing(open_world: World) -> None:
+    sell(open_world, 0.5)
+    sell(open_world, 0.6, vat_number="BE0123456848")
+    start, end = hour(0).date(), hour(24).date()
+    with open_session(open_world.merchant, open_world.code) as session:
+        shown = preview(session, start, end)
+    assert sorted((line.result, line.reason) for line in shown.lines) == [
+        (Result.BOOKED, None),
+        (Result.QUARANTINED, "vat_number_invalid"),
+    ]
+    with owner_connection() as conn:
+        assert rows(conn, "select number_key from sluis.vat_number_check") == []
+
+
+def test_what_waits_and_no_later_run_would_read_is_for_a_person(open_world: World) -> None:
+    open_world.run(open_world.scheduled(6))
+    number = sell(open_world, 0.5)
+    mode(open_world, "down")
+    done = open_world.run(open_world.backfill(0, 1))
+    assert done is not None
+    assert (done.deferred, done.quarantined) == (0, 1)
+    assert open_world.waiting() == {number: "vat_number_unverified"}
+    mode(open_world, "up")
+    open_world.offer(number)
+    open_world.run(open_world.scheduled(7))
+    assert (open_world.waiting(), references(open_world)) == ({}, [number])
