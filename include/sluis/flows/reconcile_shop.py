@@ -116,12 +116,13 @@ class ShopSide:
         counted = [Row.of(row, None, self.books) for row in rows]
         for row in counted:
             self.books_side.count(row)
-        here = rec.merged([row.sums for row in counted if row.booking.stands])
         settled = not rec.merged([Row.of(row, None, self.books).sums for row in known if row.stands])
-        last = rows[-1]
-        waits = next((_WAITS[row.state] for row in rows if row.state in _WAITS), None)
-        cause = waits or (rec.CORRECTED if settled else rec.GONE_FROM_SHOP)
-        self._differ(cause, last, None, here or None, detail=last.reason)
+        cause = _waits(counted) or (rec.CORRECTED if settled else rec.GONE_FROM_SHOP)
+        for currency in sorted({row.currency for row in rows}):
+            ours = [row for row in counted if row.booking.currency == currency]
+            last = max(ours, key=lambda row: (row.booking.issue_date, row.id)).booking
+            here = rec.merged([row.sums for row in ours if row.booking.stands])
+            self._differ(cause, last, None, here or None, detail=last.reason)
 
     # --------------------------------------------------------------------------------------- document by document
 
@@ -211,7 +212,7 @@ class ShopSide:
     def _uncorrected(self, shown: Shown, rows: Sequence[Row]) -> tuple[str, str | None]:
         keys = {doc.key for doc in shown.docs} | shown.reversals
         unshown = [row for row in rows if row.booking.key not in keys and row.booking.stands]
-        waits = next((_WAITS[row.booking.state] for row in rows if row.booking.state in _WAITS), None)
+        waits = _waits(rows)
         opened = next((w.reason for w in shown.waiting.values() if w.closed_as is None), None)
         if any(self._unread(doc) for doc in shown.docs):
             return rec.NOT_READ_YET, rec.CHANGED_AFTER_BOOKING
@@ -267,6 +268,12 @@ class ShopSide:
                     second_date=row.issue_date if row else None, detail=detail,
                 )
             )  # fmt: skip
+
+
+def _waits(rows: Iterable[Row]) -> str | None:
+    """Return the cause of rows that do not stand in the books, the gravest first."""
+    found = {_WAITS[row.booking.state] for row in rows if row.booking.state in _WAITS}
+    return next((cause for cause in (rec.QUARANTINED, rec.WAITING) if cause in found), None)
 
 
 def _same(shop: list[Sums], rows: Iterable[Row]) -> bool:
