@@ -49,6 +49,7 @@ class LatePayments:
         self, session: Session, run_id: str, patience: Patience, settle: timedelta,
         *, sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
+        self.must_retry = False  #: a payment was deferred for a cause that another try may mend (not a spent quota)
         self._session, self._run_id, self._patience, self._sleep = session, run_id, patience, sleep
         self._settle = settle
         self._store = PaymentRows(session.conn, session.integration)
@@ -107,6 +108,7 @@ class LatePayments:
             return _with(told, Result.DEFERRED, self._stopped)
         except RetryLater as error:
             log.warning("order=%s: a payment was not posted now: %s", invoice.order_number, error)
+            self.must_retry = True
             unknown = isinstance(error, OutcomeUnknown)
             self._stopped = reasons.OUTCOME_UNKNOWN if unknown else reasons.PACKAGE_UNAVAILABLE
             return _with(told, Result.DEFERRED, self._stopped)

@@ -20,6 +20,7 @@ from sluis.flows.booking_rows import in_order
 from sluis.flows.context import Loaded, RunRequest, Shredded
 from sluis.flows.correcting import Made
 from sluis.flows.extract import refuse
+from sluis.flows.late_payments import LatePayments
 from sluis.flows.patience import Patience
 from sluis.flows.payments import PART, Payments
 from sluis.flows.report import close_run
@@ -90,13 +91,14 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
         patience=patience,
     )
     payments = Payments(session, booker.run_id, patience, settle)
-    run = _Run(session, booker, payments, offered=frozenset(session.quarantine.offered_order_ids()))
+    late = LatePayments(session, booker.run_id, patience, settle)
+    run = _Run(session, booker, payments, late, offered=frozenset(session.quarantine.offered_order_ids()))
     for _, decisions in session.transit.read(batch_id, "transformed"):
         booker.prefetch(decisions)
         payments.prefetch(booker.rows(decisions))
         run.settle(decisions)
         booker.touch(datetime.now(UTC).astimezone(session.integration.settings.zone).date())
-    if booker.must_retry or payments.must_retry:
+    if booker.must_retry or payments.must_retry or late.must_retry:
         raise RetryLater(
             f"{run.tally.count(Result.DEFERRED)} documents wait for an answer of the package",
             code="package_unavailable",
@@ -125,6 +127,7 @@ class _Run:
     session: Session
     booker: Booker
     payments: Payments
+    late: LatePayments
     offered: frozenset[str]  #: orders that the next run fetches one by one
     stranded: int = 0  #: deferred documents that lie before the next window and were not offered
     tally: Tally = field(default_factory=Tally)
@@ -155,7 +158,9 @@ class _Run:
     def _pay(self, decision: Prepared) -> None:
         """Register what was paid on a document that stands in the books."""
         row = self.booker.row(decision.invoice)
-        for paid in self.payments.settle(decision.invoice, row) if row is not None else ():
+        if row is None:
+            return
+        for paid in (*self.payments.settle(decision.invoice, row), *self.late.settle(decision.invoice, row)):
             self.own(Made(paid))
             if paid.result is Result.DEFERRED and decision.changed_at is not None:
                 self._defer(paid, decision.changed_at)
