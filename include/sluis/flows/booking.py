@@ -50,6 +50,7 @@ class Booker:
     sleep: Callable[[float], None] = time.sleep
     _reported: dict[str, bool] = field(default_factory=dict)  # whether a run has a report, asked once
     _waiting: dict[str, str] = field(default_factory=dict)  # orders whose invoice was deferred, and why
+    _refunds: dict[str, list[Invoice]] = field(default_factory=dict)  # of the chunk, by the order's id
     _away: int = 0
 
     must_retry: bool = False  #: a document was deferred for a cause that another try may mend (not a spent quota)
@@ -66,6 +67,10 @@ class Booker:
     def prefetch(self, decisions: Sequence[Decision]) -> None:
         """Read the rows of a chunk (bookings, quarantine, debtor links): one query each, not some per document."""
         self._rows.load(decisions)
+        self._refunds = {}
+        for decision in decisions:
+            if isinstance(decision, Prepared) and decision.invoice.kind is DocumentKind.CREDIT_NOTE:
+                self._refunds.setdefault(decision.invoice.order_id, []).append(decision.invoice)
         self._debtors.load([d.invoice for d in decisions if isinstance(d, Prepared)])
 
     def touch(self, on: date) -> None:
@@ -206,7 +211,8 @@ class Booker:
         elif not self._by_person(row):
             if row.waits_for_summary and (held := self._held_anew(invoice, row)) is not None:
                 return held
-            back = self._corrector.reverse(invoice.document_id, row, order)
+            beside = self._corrector.beside(invoice.document_id, row) if self._refunds_changed(invoice) else []
+            back = self._corrector.reverse(invoice.document_id, row, order, beside)
         if back is None:  # a person corrects, or it was free: there is nothing to take back
             return self._for_a_person(invoice, row)
         placed = self._sender.place(self._corrector.replacement(invoice, row, back, order), None)
@@ -218,6 +224,18 @@ class Booker:
             again = Document(document.invoice, document.form, row.revision + 1, document.debtor_id)
             return self._placed(invoice, self._sender.place(again, None), order)
         return self._told(invoice, row, order) if same else self._for_a_person(invoice, row)
+
+    def _refunds_changed(self, invoice: Invoice) -> bool:
+        """Whether the change of an order is one of its booked refunds too (another buyer, VAT number or rate).
+
+        Then their credit notes are taken back with the invoice, and booked anew on its replacement.
+        """
+        for refund in self._refunds.get(invoice.order_id, ()):
+            row = self.row(refund)
+            same = row is None or row.fingerprint == self.session.pseudonyms.fingerprint(refund)
+            if refund.part == invoice.part and not same:
+                return True
+        return False
 
     def _by_person(self, row: Booking) -> bool:
         """Whether a person corrects: by the settings, or because he has done so already."""
@@ -305,12 +323,7 @@ class Booker:
 
     def _cancelled(self, decision: DocumentOutcome, row: Booking, order: Order) -> DocumentOutcome:
         """Credit what is left of a booked order that ended: its invoice less the credit notes on it."""
-        beside: list[Booking] = []
-        for one in list(self._rows.credit_notes(decision.document_id, row)):
-            placed = self._sender.settle_claim(one, None) if one.state is BookingState.CLAIMED else None
-            standing = placed.row if placed is not None else self._rows.latest(one.key)
-            if standing is not None and standing.stands:
-                beside.append(standing)
+        beside = self._corrector.beside(decision.document_id, row)
         back = self._corrector.reverse(decision.document_id, row, order, beside)
         self._corrector.tidy(order)
         if back is None:

@@ -86,6 +86,16 @@ class Corrector:
         )
         return Document(again, posting.form_of(again, settings), revision)
 
+    def beside(self, document_id: str, row: Booking) -> list[Booking]:
+        """Return the credit notes that stand on a booked invoice; a claim of one is looked up first."""
+        standing = []
+        for one in list(self.rows.credit_notes(document_id, row)):
+            placed = self.sender.settle_claim(one, None) if one.state is BookingState.CLAIMED else None
+            settled = placed.row if placed is not None else self.rows.latest(one.key)
+            if settled is not None and settled.stands:
+                standing.append(settled)
+        return standing
+
     def reverse(self, document_id: str, row: Booking, order: Order, beside: Sequence[Booking] = ()) -> Booking | None:
         """Take a booked invoice back, less the credit notes on it (``beside``); ``None``: nothing of it is left.
 
@@ -154,7 +164,7 @@ class Corrector:
         for part, row in self.rows.vanished(order.order_id):
             document_id = invoice_id(order.order_id, part)
             if row.stands and self.settled_reversal(document_id, row, order) is None:
-                self.reverse(document_id, row, order, list(self.rows.credit_notes(document_id, row)))
+                self.reverse(document_id, row, order, self.beside(document_id, row))
         for row in self.rows.deleted_refunds(order.order_id):
             self._deleted(order, row)
 
