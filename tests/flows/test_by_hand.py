@@ -68,7 +68,7 @@ def delete_everything(world: World) -> None:
 def test_an_order_booked_by_hand_while_it_waited_is_adopted_and_not_booked_again(world: World) -> None:
     order = abroad(world, 0)
     world.run(world.scheduled(1))
-    assert world.waiting() == {order: "vat_oss_not_supported"}
+    assert world.waiting() == {order: "vat_wrong_regime"}
     book_by_hand(world)
     assert change_settings(world, eu_consumers="home_vat").offered == 1
     world.server.state.calls.clear()

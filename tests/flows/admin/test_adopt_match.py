@@ -93,8 +93,8 @@ def test_what_is_not_in_the_books() -> None:
 
 
 def test_an_order_that_the_core_cannot_decide_is_linked_with_its_reason() -> None:
-    [found] = match([candidate(fingerprint=None, bookable=False, reason="vat_oss_not_supported")], [booked()])
-    assert (found.link, found.what) == (Link.LINKED, "vat_oss_not_supported")
+    [found] = match([candidate(fingerprint=None, bookable=False, reason="vat_wrong_regime")], [booked()])
+    assert (found.link, found.what) == (Link.LINKED, "vat_wrong_regime")
 
 
 def test_an_unknown_reference_with_the_same_total_and_a_near_date_is_for_a_person() -> None:
