@@ -77,7 +77,7 @@ class Desk:
     def __post_init__(self) -> None:
         account = self.world.books.account
         clearing = {"*": account(PSP), "paypal": account(PAYPAL)}
-        self.change(mapping={"clearing": clearing, "revenue": {"gift_card": account(VOUCHERS)}})
+        self.change(register_payments=True, mapping={"clearing": clearing, "revenue": {"gift_card": account(VOUCHERS)}})
 
     def change(self, **settings: Any) -> None:
         """Change settings of the integration."""
