@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from datetime import UTC, date, datetime, timedelta
 
+from sluis.core.figures import Figures, figures_of
 from sluis.core.frozen import Frozen
 from sluis.core.invoice import Decision, DocumentKind, Prepared, Result
 from sluis.core.money import Amount, cents, from_cents
@@ -129,9 +130,10 @@ def _candidates(session: Session, gathering: Gathering, order: Order, patterns: 
             invoice = decision.invoice
             yield Candidate(
                 **common, references=_references(invoice.invoice_number, settings, patterns),
-                currency=invoice.currency, total_cents=kind.sign * cents(invoice.total_with_vat),
+                currency=invoice.currency, total_cents=kind.sign * cents(invoice.owed),
                 vat_cents=kind.sign * cents(invoice.total_vat),
                 issue_date=invoice.issue_date, fingerprint=session.pseudonyms.fingerprint(invoice),
+                figures=figures_of(invoice), payment_method=invoice.payment_method, evidence=invoice.evidence,
             )  # fmt: skip
         elif decision.issue_date is not None and decision.result in (Result.QUARANTINED, Result.DEFERRED):
             called = settings.reference_prefix + order.number if kind is DocumentKind.INVOICE else None
@@ -210,7 +212,21 @@ def _store(session: Session, candidate: Candidate, booked: Booked, run_id: str) 
         debtor_id=booked.debtor_id,
         package_total_cents=cents(booked.total_with_vat),
         package_vat_cents=cents(booked.total_vat),
+        figures=_agreed_figures(candidate, booked),
+        payment_method=candidate.payment_method,
+        evidence=candidate.evidence,
     )
+
+
+def _agreed_figures(candidate: Candidate, booked: Booked) -> Figures | None:
+    """Return what a later correction may take back: our figures, where the books have the VAT that they say.
+
+    Who booked it on other rates or accounts must correct it himself: without figures a change waits for a person.
+    """
+    if candidate.figures is None:
+        return None
+    off = abs(cents(booked.total_vat) - candidate.vat_cents)
+    return candidate.figures if off <= sum(figure.lines for figure in candidate.figures) else None
 
 
 # ------------------------------------------------------------------------------------------------------- reporting

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
 
+from sluis.core.evidence import NO_EVIDENCE, Evidence
+from sluis.core.figures import Figures
 from sluis.core.frozen import Frozen
 from sluis.core.invoice import DocumentKind
 from sluis.core.money import cents
@@ -45,6 +47,9 @@ class Candidate(Frozen):
     fingerprint: bytes | None  #: ``None``: the core makes no invoice of it (``reason`` says why)
     bookable: bool  #: a run would book it as things stand
     reason: str | None = None
+    figures: Figures | None = None  #: what it holds, where the core made an invoice of it
+    payment_method: str = ""
+    evidence: Evidence = NO_EVIDENCE
 
 
 class Match(Frozen):

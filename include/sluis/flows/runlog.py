@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sluis import __version__
 from sluis.core.evidence import Evidence
-from sluis.core.invoice import DocumentOutcome, Invoice, Result
+from sluis.core.invoice import DocumentOutcome, Invoice, Result, Role
 from sluis.core.rates import RULES_VERSION
 from sluis.flows.context import RunRequest
 from sluis.ports import Window
@@ -60,7 +60,17 @@ def document_line(outcome: DocumentOutcome, invoice: Invoice | None = None) -> s
         f"total={outcome.total} {outcome.currency or '-'}",
         f"vat={outcome.vat}",
     ]
+    if outcome.part:
+        parts.append(f"part={outcome.part}")
+    if outcome.role is Role.OWN:
+        parts.append("made_by=sluis")
+    if outcome.booked_total is not None:
+        parts.append(f"booked={outcome.booked_total} {outcome.booked_currency}")
     if invoice is not None:
+        if invoice.preceding_invoice and invoice.preceding_invoice != outcome.reference:
+            parts.append(f"credits={invoice.preceding_invoice}")
+        if invoice.original_date is not None:
+            parts.append(f"own_date={invoice.original_date}")
         sign = invoice.kind.sign
         parts.append(
             "rates="
