@@ -98,16 +98,7 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
         payments.prefetch(booker.rows(decisions))
         run.settle(decisions)
         booker.touch(datetime.now(UTC).astimezone(session.integration.settings.zone).date())
-    if booker.must_retry or payments.must_retry or late.must_retry:
-        raise RetryLater(
-            f"{run.tally.count(Result.DEFERRED)} documents wait for an answer of the package",
-            code="package_unavailable",
-        )
-    if run.stranded:
-        raise QuotaSpent(
-            f"the package's quota is spent; {run.stranded} documents wait that no later run would read by itself",
-            retry_after=booker.quota_frees_in or payments.quota_frees_in,
-        )
+    run.hold_off()
     today = summaries.reached(session, request, facts.window_end)
     for entry in summaries.post_due(session, booker.run_id, today, patience, settle):
         run.own(Made(entry))
@@ -154,6 +145,19 @@ class _Run:
             self._count(made.outcome)
         if not payment or made.outcome.result is Result.QUARANTINED:  # a payment ends no document's stay
             self._quarantine(made.outcome, made.document_key)
+
+    def hold_off(self) -> None:
+        """Raise where the run must be tried again for what it deferred."""
+        if self.booker.must_retry or self.payments.must_retry or self.late.must_retry:
+            raise RetryLater(
+                f"{self.tally.count(Result.DEFERRED)} documents wait for an answer of the package",
+                code="package_unavailable",
+            )
+        if self.stranded:
+            raise QuotaSpent(
+                f"the package's quota is spent; {self.stranded} documents wait that no later run would read by itself",
+                retry_after=self.booker.quota_frees_in or self.payments.quota_frees_in,
+            )
 
     def _pay(self, decision: Prepared) -> None:
         """Register what was paid on a document that stands in the books."""
