@@ -85,6 +85,20 @@ def test_out_of_scope_shows_no_vat_number_and_no_rate() -> None:
     assert texts(root, ".//cbc:TaxExemptionReasonCode") == ["VATEX-EU-O"]
 
 
+def test_an_exemption_is_given_in_the_words_of_its_rule() -> None:
+    """VAT directive art. 226(14): an invoice under the margin scheme bears its name."""
+    documents = dict(golden_documents())
+    told: dict[str, str] = {}
+    for name in ("vat18/second-hand-with-shipping", "vat17/exempt-in-germany-too", "vat10/tip-without-vat"):
+        [document] = [made for called, made in documents.items() if called.startswith(name)]
+        [told[name.partition("/")[0]]] = texts(tree(write(document, settings())), ".//cbc:TaxExemptionReason")
+    assert told == {
+        "vat18": "Margin scheme - Second-hand goods",
+        "vat17": "Small business exemption (art. 284 Directive 2006/112/EC)",
+        "vat10": "Tip passed on to staff (art. 79(c) Directive 2006/112/EC)",
+    }
+
+
 def test_a_business_abroad_stands_there_with_its_number_and_the_country_of_delivery() -> None:
     who = buyer(vat_number="BE0403019261", company="Voorbeeld NV")
     document = invoice([line("100.00", "0.00", INTRA)], who=who).model_copy(update={"ship_to_country": "BE"})

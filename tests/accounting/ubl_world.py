@@ -13,7 +13,6 @@ from lxml import etree
 
 from sluis.accounting.ubl.document import CAC, CBC
 from sluis.accounting.ubl.settings import UblSettings
-from sluis.core.evidence import Evidence
 from sluis.core.invoice import Decision, Invoice, Prepared
 from sluis.core.invoicing import prepare
 from sluis.core.order import Order
@@ -41,10 +40,9 @@ def golden_documents() -> Iterator[tuple[str, Invoice]]:
     """Yield every document that a golden case prepares, with a name for it."""
     for folder in golden.folders():
         fields = golden.read(folder / "settings.yaml") or {}
-        order, evidence = golden.order_of(golden.read(folder / "order.yaml")), fields.get("evidence") or {}
-        decisions = prepare(
-            order, golden.settings_of(fields), today=fields.get("today"), evidence=Evidence.model_validate(evidence)
-        )
+        order = golden.order_of(golden.read(folder / "order.yaml"))
+        evidence = golden.evidence_of(golden.read(folder / "evidence.yaml"))
+        decisions = prepare(order, golden.settings_of(fields), today=fields.get("today"), evidence=evidence)
         yield from _prepared(f"{folder.parent.name}/{folder.name}", decisions)
 
 

@@ -92,8 +92,8 @@ def test_every_row_names_its_law_and_ends_after_it_begins() -> None:
 
 def test_every_region_with_rates_has_some() -> None:
     regions = {special.rates for special in territory.SPECIAL if special.rates}
-    assert all(rates.covered(region) for region in regions)
-    assert not rates.covered("US")
+    assert all(rates.of(region, DAY) for region in regions)
+    assert not rates.of("US", DAY)
 
 
 @pytest.mark.parametrize(

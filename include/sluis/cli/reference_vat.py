@@ -64,8 +64,8 @@ def _booked() -> Iterator[str]:
             warning = f" (warning `{rule.warning}`)" if rule.warning else ""
             yield _row(
                 number, f"`{rule.id}`", rule.cases, _when(rule) + warning, category,
-                outcome.exemption or outcome.reason, _WHOSE[outcome.whose], _SCHEMES[outcome.scheme],
-                outcome.box, rule.law,
+                "; ".join(filter(None, [outcome.exemption, outcome.reason])), _WHOSE[outcome.whose],
+                _SCHEMES[outcome.scheme], outcome.box, rule.law,
             )  # fmt: skip
 
 

@@ -49,11 +49,6 @@ def of(country: str, on: date) -> tuple[Rate, ...]:
     return tuple(rate for rate in _BY_COUNTRY.get(country, ()) if rate.in_force(on))
 
 
-def covered(country: str) -> bool:
-    """Return whether the table has rates of ``country`` at all."""
-    return country in _BY_COUNTRY
-
-
 def known(country: str, rate: Decimal, on: date) -> bool:
     """Return whether ``rate`` (percent) was a VAT rate of ``country`` (or region) on the day ``on``."""
     return any(row.percent == rate for row in of(country, on))

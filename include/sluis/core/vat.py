@@ -78,7 +78,8 @@ def separate(treatment: VatTreatment) -> str:
 def exemption_text(rule_ids: str) -> str:
     """Return BT-120 for category E: why there is no VAT, from the rules of a document (``Invoice.rule``).
 
-    EN 16931 BR-E-10 wants a reason as code or text, and there are no codes for the small business schemes.
+    EN 16931 BR-E-10 wants a reason as code or text, and there are no codes for the small business schemes; of two
+    exemptions on one document, which BR-E-01 wants in one breakdown, it names both.
     """
     ids = rule_ids.split("+")
     texts = [rule.outcome.reason for rule in TABLE if rule.id in ids and isinstance(rule.outcome, Booked)]

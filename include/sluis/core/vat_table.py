@@ -23,8 +23,15 @@ _KOR = Booked(
 )
 
 
-def _margin(letter: str) -> Booked:
-    return Booked(VatCategory.EXEMPT, "base", "margin: 1a, 1b over the margin", exemption=f"VATEX-EU-{letter}")
+def _margin(letter: str, what: str) -> Booked:
+    """The words are those an invoice must bear (VD art. 226(14))."""
+    return Booked(
+        VatCategory.EXEMPT,
+        "base",
+        "margin: 1a, 1b over the margin",
+        exemption=f"VATEX-EU-{letter}",
+        reason=f"Margin scheme - {what}",
+    )
 
 
 def first(case: Case) -> Rule:
@@ -172,7 +179,14 @@ TABLE: tuple[Rule, ...] = (
         "10",
         "VD art. 79(c); Dutch decree of 29 December 1994 (BWBR0007188): a tip passed on to staff is no price",
         (t.TIP, t.UNTAXED),
-        Booked(VatCategory.EXEMPT, "home", "none", VatScheme.NONE, "VATEX-EU-79-C"),
+        Booked(
+            VatCategory.EXEMPT,
+            "home",
+            "none",
+            VatScheme.NONE,
+            "VATEX-EU-79-C",
+            reason="Tip passed on to staff (art. 79(c) Directive 2006/112/EC)",
+        ),
     ),
     Rule(
         "deposit",
@@ -196,10 +210,22 @@ TABLE: tuple[Rule, ...] = (
         Refusal(reasons.VAT_CHARGED_ON_MARGIN),
     ),
     Rule(
-        "margin-second-hand", "18", "VD art. 313, 35, 139(3); Wet OB art. 28b", (t.SECOND_HAND, t.INSIDE), _margin("F")
+        "margin-second-hand",
+        "18",
+        "VD art. 313, 35, 139(3); Wet OB art. 28b",
+        (t.SECOND_HAND, t.INSIDE),
+        _margin("F", "Second-hand goods"),
     ),
-    Rule("margin-art", "18", "VD art. 313, 35, 139(3); Wet OB art. 28b", (t.ART, t.INSIDE), _margin("I")),
-    Rule("margin-antiques", "18", "VD art. 313, 35, 139(3); Wet OB art. 28b", (t.ANTIQUES, t.INSIDE), _margin("J")),
+    Rule(
+        "margin-art", "18", "VD art. 313, 35, 139(3); Wet OB art. 28b", (t.ART, t.INSIDE), _margin("I", "Works of art")
+    ),
+    Rule(
+        "margin-antiques",
+        "18",
+        "VD art. 313, 35, 139(3); Wet OB art. 28b",
+        (t.ANTIQUES, t.INSIDE),
+        _margin("J", "Collector's items and antiques"),
+    ),
     # ---- 6: domestic reverse charge, alone on its document
     Rule(
         "nl-reverse-charge",

@@ -51,7 +51,7 @@ class Booked:
     box: str  #: where a Dutch merchant declares it
     scheme: VatScheme | None = None
     exemption: str | None = None
-    reason: str = ""  #: BT-120, where no VATEX code says it
+    reason: str = ""  #: BT-120 of category E
     services: bool = False
 
     def treatment(self, case: Case) -> VatTreatment:

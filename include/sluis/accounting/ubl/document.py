@@ -13,6 +13,7 @@ from lxml import etree
 
 from sluis.accounting.ubl.mapping import Party, buyer, claim, clean, seller, shows_vat_numbers
 from sluis.accounting.ubl.settings import CUSTOMIZATION, PEPPOL_PROCESS, UblSettings
+from sluis.core import vat
 from sluis.core.invoice import DocumentKind, Invoice, InvoiceLine, VatBreakdown, VatCategory, VatTreatment
 from sluis.core.rates import tidy
 
@@ -129,7 +130,12 @@ class _Writer:
             subtotal = _child(element, "TaxSubtotal")
             self._amount(subtotal, "TaxableAmount", part.taxable_amount)
             self._amount(subtotal, "TaxAmount", part.vat_amount)
-            _category(_child(subtotal, "TaxCategory"), part.treatment, reasons=True)
+            _category(_child(subtotal, "TaxCategory"), part.treatment, reason=self._reason(part.treatment))
+
+    def _reason(self, treatment: VatTreatment) -> str:
+        """BT-120: for an exemption the words of its rule (which the margin scheme prescribes), else the category's."""
+        exempt = vat.exemption_text(self._invoice.rule) if treatment.category is VatCategory.EXEMPT else ""
+        return exempt or _NO_VAT_TEXT.get(treatment.category, "")
 
     def _totals(self) -> None:
         invoice = self._invoice
@@ -152,7 +158,7 @@ class _Writer:
         self._amount(element, "LineExtensionAmount", line.net)
         item = _child(element, "Item")
         _text(item, "Name", clean(words) or (line.kind.value if line.kind else "rounding"))
-        _category(_child(item, "ClassifiedTaxCategory"), line.treatment, reasons=False)
+        _category(_child(item, "ClassifiedTaxCategory"), line.treatment)
         amount = _child(element, "Price")
         _text(amount, "PriceAmount", f"{price:f}", currencyID=self._invoice.currency)
 
@@ -192,6 +198,7 @@ def _per_rate(parts: tuple[VatBreakdown, ...]) -> list[VatBreakdown]:
             if known is None
             else known.model_copy(
                 update={
+                    "treatment": _shared(known.treatment, part.treatment),
                     "taxable_amount": known.taxable_amount + part.taxable_amount,
                     "vat_amount": known.vat_amount + part.vat_amount,
                 }
@@ -200,14 +207,19 @@ def _per_rate(parts: tuple[VatBreakdown, ...]) -> list[VatBreakdown]:
     return list(merged.values())
 
 
-def _category(element: Element, treatment: VatTreatment, *, reasons: bool) -> None:
+def _shared(one: VatTreatment, other: VatTreatment) -> VatTreatment:
+    """Two exemptions have no code in common: their text alone says why."""
+    return one if one.exemption == other.exemption else one.model_copy(update={"exemption": None})
+
+
+def _category(element: Element, treatment: VatTreatment, *, reason: str = "") -> None:
     category = treatment.category
     _text(element, "ID", category.value)
     if category is not VatCategory.OUT_OF_SCOPE:  # which has no rate at all (BR-O-05)
         _text(element, "Percent", f"{tidy(treatment.rate):f}")
-    if reasons and category in _NO_VAT_TEXT:
+    if reason:
         _text(element, "TaxExemptionReasonCode", treatment.exemption or _NO_VAT_CODE.get(category, ""))
-        _text(element, "TaxExemptionReason", _NO_VAT_TEXT[category])
+        _text(element, "TaxExemptionReason", reason)
     _text(_child(element, "TaxScheme"), "ID", "VAT")
 
 
