@@ -13,6 +13,9 @@ otherwise be shred's alone. Every task's XCom `{key}` holds its counts and cents
 A run that finds nothing new ends green after extract. Booking is idempotent: running, clearing or backfilling again
 never books twice, and clearing any task after extract runs the whole chain again (the orders are shredded by then).
 
+At the end of a month (and quarter) **reconcile** holds shop, sluis and package against each other; all other runs skip
+it.
+
 ### When it is red
 
 The task's log ends with one line `[code] what is wrong, where, and what to do`. Its class names the next action:
@@ -32,6 +35,9 @@ once, and call an engineer when it fails again |
 | `TransitLost` | the orders are not in transit any more | clear the run from extract on (not *only failed*: \
 that takes load alone) |
 | `Defect`, `unexpected` | our mistake | an engineer; the line names the places in the code |
+
+A red **reconcile** that names open differences wants a person: `docs/runbooks/reconcile.md`. Clearing it compares again
+only what no run has told of yet.
 
 Runs with a red **shred** left orders in transit, encrypted: clear shred. What is left for 24 hours is deleted by the
 next run of any DAG of `{merchant}`, so not while they are all paused or away. Never pause this DAG to stop it: a pause

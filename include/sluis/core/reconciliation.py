@@ -20,7 +20,7 @@ from sluis.core.money import Number
 from sluis.core.vat_return import VatReturn, quarter_of
 from sluis.errors import Defect, ProofFailed
 
-_PERIOD = re.compile(r"(\d{4})(?:Q([1-4])|-(0[1-9]|1[0-2]))")
+_PERIOD = re.compile(r"(\d{4})(?:Q([1-4])|-(0[1-9]|1[0-2]))", re.ASCII)
 
 
 class Period(Frozen):

@@ -19,6 +19,7 @@ from sluis.core.money import cents
 from sluis.core.personal import NOBODY, Personal
 from sluis.core.reconciliation import NOT_SPLIT, SLUIS_PACKAGE, Difference, Period, Sheet, Side, Sums
 from sluis.core.vat_return import Maker
+from sluis.flows.summaries import NOTHING
 from sluis.ports import Booked
 from sluis.store.bookings_rows import Booking, BookingState
 from sluis.store.ledger import RowId
@@ -207,6 +208,8 @@ class BooksSide:
             return
         if not here:
             return
+        if summary.external_id == NOTHING:  # the day nets to zero on every account
+            self.sheet.add(Side.PACKAGE, booking.currency, row.sums)
         members = self._members.setdefault(key, _Members(summary))
         members.documents += 1
         members.cents += row.total
@@ -217,6 +220,13 @@ class BooksSide:
     def close_days(self) -> None:
         """Compare every day's entry with its members."""
         for members in self._members.values():
+            if members.summary.external_id == NOTHING:
+                if members.cents:
+                    self.sheet.add(
+                        Side.PACKAGE, members.summary.currency, {NOT_SPLIT: (-members.cents, 0)}, documents=0
+                    )
+                    self._day_differs(members, rec.TOTAL_DIFFERS, None, 0)
+                continue
             found = self.books.take(members.summary.external_id)
             there = found is not None and self.period.holds(found.day)
             if found is None or not there:

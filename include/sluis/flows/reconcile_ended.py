@@ -41,7 +41,11 @@ def reconcile_ended(request: RunRequest) -> Compared:
     """
     with open_session(request.merchant, request.integration, role="task") as session:
         runlog.started("reconcile", request, session.integration)
-        made = [reconcile(session, period, run_id=request.run_id).result for period in _waiting(session, request)]
+        made = [
+            reconcile(session, period, run_id=request.run_id).result
+            for period in _waiting(session, request)
+            if _read_past(session, period)
+        ]
     for found in made:
         _tell(found)
     booked = [line for found in made for line in found.totals]
