@@ -66,6 +66,11 @@ def router(state: State) -> APIRouter:
         lambda request, ledger, _: (200, ledger.invoice(request.path_params["id"])),
     )
     add("DELETE", "/external_sales_invoices/{id}", _delete_invoice)
+    _add_payments_and_entries(add)
+    return routes
+
+
+def _add_payments_and_entries(add: Callable[[str, str, Handler], None]) -> None:
     add("POST", "/external_sales_invoices/{id}/payments", _create_payment)
     add("DELETE", "/external_sales_invoices/{id}/payments/{payment_id}", _delete_payment)
     add("GET", JOURNALS, _entries)
@@ -74,7 +79,6 @@ def router(state: State) -> APIRouter:
     add("POST", f"{JOURNALS}/synchronization", _entries_by_id)
     add("GET", f"{JOURNALS}/{{id}}", lambda request, ledger, _: (200, ledger.entry(request.path_params["id"])))
     add("DELETE", f"{JOURNALS}/{{id}}", _delete_entry)
-    return routes
 
 
 async def _guarded(state: State, request: Request, handler: Handler) -> Response:
