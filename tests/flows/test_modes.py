@@ -230,6 +230,17 @@ def test_what_needs_a_debtor_gets_one_and_nothing_else_does(shop: Shop, mode: st
     assert shop.books.total == 12100 + 1210
 
 
+@pytest.mark.parametrize("mode", ["journal_entry", "daily"])
+def test_an_entry_whose_account_is_not_mapped_waits_with_the_setting(shop: Shop, mode: str) -> None:
+    shop.daily.change(booking_mode=mode, mapping={"vat_accounts": {"S 21 NL": ""}})
+    (outcome,) = shop.run(sold())
+    assert (outcome.reason, outcome.field) == ("mapping_missing", "mapping.vat_accounts['S 21 NL']")
+    assert shop.books.calls == []
+    shop.daily.change(mapping={"vat_accounts": {"S 21 NL": "1500"}})
+    shop.settle(sold())
+    assert shop.books.total == 12100
+
+
 def accounts(shop: Shop) -> dict[str, int]:
     """Cents per ledger account over all journal entries, credit above zero."""
     sums: dict[str, int] = {}

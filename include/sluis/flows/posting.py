@@ -11,10 +11,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from sluis.core import journals
+from sluis.core import journals, reasons
 from sluis.core.invoice import Invoice
 from sluis.core.settings import IntegrationSettings
-from sluis.errors import Defect
+from sluis.errors import Defect, Refused
 from sluis.flows.wiring import Session
 from sluis.ports import Booked
 
@@ -49,12 +49,15 @@ def missing(invoice: Invoice, settings: IntegrationSettings, form: BookedAs) -> 
 def send(session: Session, invoice: Invoice, debtor_id: str | None, form: BookedAs | None = None) -> Booked:
     """Create the document in the books, as ``form`` (default: by the settings). One call; raises as the package does.
 
-    ``Defect`` for a document that is held: it has no entry of its own.
+    ``Refused`` names the setting that an entry lacks, ``Defect`` is for a document that is held: it has no entry of its
+    own.
     """
     settings = session.integration.settings
     form = form or form_of(invoice, settings)
     if form == "held":
         raise Defect(f"document {invoice.invoice_number} is held for its day, not sent", code="held")
+    if (setting := missing(invoice, settings, form)) is not None:
+        raise Refused(f"{setting} is not filled", code=reasons.MAPPING_MISSING, field=setting)
     if form == "journal_entry":
         return session.package.post(journals.entry_of(_counted(invoice, settings), settings.mapping, debtor_id))
     if debtor_id is None:
