@@ -144,12 +144,12 @@ def test_an_order_changed_after_it_was_booked(world: World) -> None:
     assert one(found).cents != 0
 
 
-def change_a_quantity(world: World, order_id: str) -> None:
-    """Sell one piece more, in silence: the date of change stays before the watermark."""
+def change_a_quantity(world: World, order_id: str, at: float = 0.7) -> None:
+    """Sell one piece more; by default in silence, the date of change staying before the watermark."""
     bigger = world.shop.book.orders[int(world.order(hour(0.5), quantity=2))]
     world.shop.book.delete(bigger.id)
     fields = {name: bigger.raw[name] for name in ("line_items", "tax_lines", "total", "total_tax", "cart_tax")}
-    world.change(order_id, hour(0.7), **fields)
+    world.change(order_id, hour(at), **fields)
 
 
 # ------------------------------------------------------------------------------- between sluis and the package
@@ -256,3 +256,29 @@ def test_emptied_figures_leave_the_totals(booked: World) -> None:
     assert [line.key.name for line in found.treatments] == ["not_split"]
     (line,) = found.totals
     assert line.sluis == line.package
+
+
+# ---------------------------------------------------------------------------- corrections and days' entries
+
+
+def test_a_corrected_order_is_equal_again_and_its_documents_are_explained(world: World) -> None:
+    order = world.order(hour(0.5))
+    world.run(scheduled(world, 1))
+    change_a_quantity(world, order, at=1.5)
+    world.run(scheduled(world, 2))
+    found = compared(world)
+    assert (causes(found), found.settled) == ({rec.CORRECTED: 1}, True)
+    (line,) = found.totals
+    assert (line.shop.documents, line.sluis.documents, line.package.documents) == (1, 3, 3)
+    assert line.agrees
+
+
+def test_a_cancelled_order_that_was_credited_is_no_sale(world: World) -> None:
+    order = world.order(hour(0.5))
+    world.run(scheduled(world, 1))
+    world.change(order, hour(1.5), status="cancelled")
+    world.run(scheduled(world, 2))
+    found = compared(world)
+    assert (causes(found), found.settled) == ({rec.CORRECTED: 1}, True)
+    (line,) = found.totals
+    assert line.sluis.net_cents == line.package.net_cents == line.shop.net_cents == 0
