@@ -181,3 +181,19 @@ def test_two_processes_that_claim_the_same_documents_never_both_come_first(datab
             racer.kill()
             racer.wait()
     assert [sorted(pair) for pair in zip(*answers, strict=True)] == [[1, 2]] * 50
+
+
+def test_held_is_changed_until_a_summary_takes_it_and_of_orders_finds_by_number(bookings: Bookings) -> None:
+    content: dict[str, Any] = {
+        "reference": "1", "order_number": "1", "fingerprint": b"f" * 32, "total_cents": 1210, "vat_cents": 210,
+        "currency": "EUR", "issue_date": date(2026, 11, 2), "run_id": "run", "form": "journal_entry",
+    }  # fmt: skip
+    held = bookings.hold(kind=INVOICE, document_key=key(1), revision=0, **content)
+    assert (held.state, held.stands, held.waits_for_summary) == (BookingState.HELD, True, True)
+    changed = bookings.rehold(kind=INVOICE, document_key=key(1), revision=0, **{**content, "total_cents": 2420})
+    assert changed is not None
+    assert changed.total_cents == 2420
+    assert bookings.of_orders([], ["1"]) == [changed]
+    bookings.release(INVOICE, key(1), 0)
+    assert bookings.of_orders([(INVOICE, key(1))], ["1"]) == []
+    assert bookings.rehold(kind=INVOICE, document_key=key(1), revision=0, **content) is None
