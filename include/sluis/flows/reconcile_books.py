@@ -151,7 +151,7 @@ class BooksSide:
             if row.figures is not None:
                 self.maker.add(row.figures, sold_on=sold_on if row.booking.kind is DocumentKind.CREDIT_NOTE else None)
                 self.icp.add(row.figures, number, country)
-        if row.booking.state is BookingState.HELD:
+        if row.booking.state is BookingState.HELD or row.booking.summary_key is not None:
             self._member(row)
         else:
             self._single(row)
