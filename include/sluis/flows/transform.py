@@ -15,11 +15,11 @@ from sluis.core.order import Order, Unreadable
 from sluis.core.run import RunFacts
 from sluis.core.settings import IntegrationSettings
 from sluis.errors import TransitLost
-from sluis.flows import runlog
+from sluis.flows import payments, runlog
 from sluis.flows.context import RunRequest, Transformed
 from sluis.flows.evidence import Gathering
 from sluis.flows.wiring import Session, open_session
-from sluis.ports import AccountingConnector, Window
+from sluis.ports import AccountingConnector, Form, Window
 from sluis.quality.judge import Verdict, judge_extracted, judge_transformed
 from sluis.transit.store import Transit
 
@@ -93,7 +93,7 @@ def decide(
         made = gathering.prepared(document, settings, today=today)
         amounts = invoicing.charged(document, made)
         for decision in made:
-            judged = _mapped(_flawed(decision, document, position, verdict), session.package)
+            judged = _mapped(_flawed(decision, document, position, verdict), session.package, settings)
             decisions.append(_dated(judged, document))
             if isinstance(judged, Prepared):
                 charged.append(amounts[judged.invoice.kind, judged.invoice.document_id])
@@ -108,10 +108,14 @@ def _flawed(decision: Decision, order: Order, position: int, verdict: Verdict) -
     return decision if expectation is None else _rejected(decision, reasons.QUALITY_FAILED, expectation)
 
 
-def _mapped(decision: Decision, package: AccountingConnector) -> Decision:
-    if isinstance(decision, Prepared) and (setting := package.missing(decision.invoice)) is not None:
-        return _rejected(decision, reasons.MAPPING_MISSING, setting)
-    return decision
+def _mapped(decision: Decision, package: AccountingConnector, settings: IntegrationSettings) -> Decision:
+    """Let a document wait that lacks an account: also one for its payment, which would else fail once it is booked."""
+    if not isinstance(decision, Prepared):
+        return decision
+    setting = package.missing(decision.invoice)
+    if setting is None and Form.PAYMENT in package.forms:
+        setting = payments.missing(decision.invoice, settings, settings.mapping)
+    return decision if setting is None else _rejected(decision, reasons.MAPPING_MISSING, setting)
 
 
 def _dated(decision: Decision, order: Order) -> Decision:
