@@ -20,22 +20,26 @@ if TYPE_CHECKING:
     from sluis.core.vat_return import VatReturn
 
 
+Wanted = Annotated[str, typer.Option("--period", metavar="PERIOD", help="a quarter or a month: 2026Q3 or 2026-07")]
+Explained = Annotated[
+    bool, typer.Option("--explained", help="list the differences with a harmless cause one by one too")
+]
+IcpTarget = Annotated[
+    str | None,
+    typer.Option(
+        "--icp", metavar="FILE", help="write the ICP list with its VAT numbers there as CSV (- for the screen)"
+    ),
+]
+_NET_AND_VAT = [Column("turnover", right=True), Column("VAT", right=True)]
+
+
 def reconcile(
     merchant: Merchant,
     integration: Code,
     *,
-    period: Annotated[
-        str, typer.Option("--period", metavar="PERIOD", help="a quarter or a month, e.g. 2026Q3 or 2026-07")
-    ],
-    explained: Annotated[
-        bool, typer.Option("--explained", help="list the differences with a harmless cause one by one too")
-    ] = False,
-    icp: Annotated[
-        str | None,
-        typer.Option(
-            "--icp", metavar="FILE", help="write the ICP list with its VAT numbers there as CSV (- for the screen)"
-        ),
-    ] = None,
+    period: Wanted,
+    explained: Explained = False,
+    icp: IcpTarget = None,
     json: Json = False,
 ) -> None:
     """Compare shop, sluis and package over a month or a quarter, and fill in the VAT return.
@@ -168,42 +172,45 @@ def _show_left_out(title: str, code: str, left_out: Iterable[LeftOut]) -> None:
 
 
 def _show_return(vat_return: VatReturn) -> None:
-    net_and_vat = [Column("turnover", right=True), Column("VAT", right=True)]
     emit_table(
-        [Column("box"), *net_and_vat, Column("on the form", right=True), Column("on the form", right=True)],
+        [Column("box"), *_NET_AND_VAT, Column("on the form", right=True), Column("on the form", right=True)],
         [(b.box.value, _euro(b.turnover_cents), _euro(b.vat_cents), str(b.turnover_euros), word(b.vat_euros))
          for b in vat_return.boxes or ()],
         title="Dutch VAT return: what these sales put into each box (as booked)",
     )  # fmt: skip
     if vat_return.boxes is None:
         emit_table(
-            [Column("VAT"), Column("rate", right=True), Column("country"), Column("return"), *net_and_vat],
+            [Column("VAT"), Column("rate", right=True), Column("country"), Column("return"), *_NET_AND_VAT],
             [(t.category.value, f"{t.rate:f} %", t.country, t.scheme.value, _euro(t.net_cents), _euro(t.vat_cents))
              for t in vat_return.treatments],
             title=f"Sales per VAT treatment (no boxes are known for {vat_return.home})",
         )  # fmt: skip
+    _show_abroad(vat_return)
     emit_table(
-        [Column("country"), Column("rate", right=True), Column("what"), *net_and_vat],
+        [Column("in no box"), *_NET_AND_VAT],
+        [(x.why.value.replace("_", " "), _euro(x.net_cents), _euro(x.vat_cents)) for x in vat_return.outside],
+        title="Outside the boxes",
+    )  # fmt: skip
+
+
+def _show_abroad(vat_return: VatReturn) -> None:
+    emit_table(
+        [Column("country"), Column("rate", right=True), Column("what"), *_NET_AND_VAT],
         [(o.country, f"{o.rate:f} %", "services" if o.services else "goods", _euro(o.net_cents), _euro(o.vat_cents))
          for o in vat_return.oss],
         title="One stop shop (OSS) return",
     )  # fmt: skip
     emit_table(
-        [Column("sold in"), Column("country"), Column("rate", right=True), *net_and_vat],
+        [Column("sold in"), Column("country"), Column("rate", right=True), *_NET_AND_VAT],
         [(o.sold_in, o.country, f"{o.rate:f} %", _euro(o.net_cents), _euro(o.vat_cents))
          for o in vat_return.oss_corrections],
         title="OSS: corrections of earlier quarters, in the current return",
     )  # fmt: skip
     emit_table(
-        [Column("country"), Column("VAT"), Column("rate", right=True), *net_and_vat],
+        [Column("country"), Column("VAT"), Column("rate", right=True), *_NET_AND_VAT],
         [(x.country, x.category.value, f"{x.rate:f} %", _euro(x.net_cents), _euro(x.vat_cents))
          for x in vat_return.local],
         title="Registrations in other countries: their own returns",
-    )  # fmt: skip
-    emit_table(
-        [Column("in no box"), *net_and_vat],
-        [(x.why.value.replace("_", " "), _euro(x.net_cents), _euro(x.vat_cents)) for x in vat_return.outside],
-        title="Outside the boxes",
     )  # fmt: skip
 
 
