@@ -192,7 +192,8 @@ def _proposal(
 def _rates_for(key: str, facts: PackageFacts) -> tuple[list[TaxRate], bool]:
     """Return the rates that may be meant, and whether a single one of them may be taken without asking."""
     category, percent, country, margin = _parts(key)
-    countries = {None, country} if country == facts.country else {country}
+    abroad = margin.startswith("ex ")  # an OSS sale from a stock abroad is never one of the home return
+    countries = {None, country} if country == facts.country and not abroad else {country}
     same = [
         rate
         for rate in facts.tax_rates
@@ -200,7 +201,7 @@ def _rates_for(key: str, facts: PackageFacts) -> tuple[list[TaxRate], bool]:
     ]
     sure = True
     if percent == 0:
-        same, sure = _zero_rates(_MARGIN if margin else category, same)
+        same, sure = _zero_rates(_MARGIN if margin and not abroad else category, same)
     named = [rate for rate in same if _VAT_WORDS.search(rate.name)]
     return (named if len(named) == 1 else same), sure
 
@@ -221,7 +222,7 @@ def _zero_rates(category: VatCategory | str, rates: Sequence[TaxRate]) -> tuple[
 
 
 def _parts(key: str) -> tuple[VatCategory, Decimal, str, str]:
-    """Take a key apart: category, rate, country, and the VATEX code of a margin scheme (else empty)."""
+    """Take a key apart: category, rate, country, and what else it says (``VATEX-EU-F``, ``ex DE``)."""
     try:
         category, percent, country, *exemption = key.split(" ")
         return VatCategory(category), Decimal(percent), country, " ".join(exemption)

@@ -195,8 +195,9 @@ def _show_return(vat_return: VatReturn) -> None:
 
 def _show_abroad(vat_return: VatReturn) -> None:
     emit_table(
-        [Column("country"), Column("rate", right=True), Column("what"), *_NET_AND_VAT],
-        [(o.country, f"{o.rate:f} %", "services" if o.services else "goods", _euro(o.net_cents), _euro(o.vat_cents))
+        [Column("country"), Column("from"), Column("rate", right=True), Column("what"), *_NET_AND_VAT],
+        [(o.country, o.dispatched_from or "home", f"{o.rate:f} %", "services" if o.services else "goods",
+          _euro(o.net_cents), _euro(o.vat_cents))
          for o in vat_return.oss],
         title="One stop shop (OSS) return",
     )  # fmt: skip

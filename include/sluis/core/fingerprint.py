@@ -41,4 +41,6 @@ def _line(line: InvoiceLine) -> str:
     treatment = line.treatment
     parts = [line.kind.value if line.kind else "rounding", str(cents(line.net)), str(cents(line.vat))]
     vat = [treatment.category.value, str(tidy(treatment.rate)), treatment.country, treatment.scheme.value]
-    return "|".join([*parts, *vat, treatment.exemption or "", "services" if treatment.services else ""])
+    return "|".join(
+        [*parts, *vat, treatment.exemption or "", "services" if treatment.services else "", treatment.dispatched_from]
+    )

@@ -67,6 +67,9 @@ class VatTreatment(Frozen):
     scheme: VatScheme = VatScheme.HOME
     exemption: str | None = None  #: BT-121, a VATEX code where one says why there is no VAT
     services: bool = False  #: services, not goods: the ICP list tells them apart
+    #: Of goods under OSS the country they leave from, where it is not the home country: the return asks for it (VAT
+    #: directive art. 369g(3)), and a sale from a stock abroad to the home country is none of the home return's.
+    dispatched_from: str = ""
 
 
 class InvoiceLine(Frozen):

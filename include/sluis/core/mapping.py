@@ -18,15 +18,18 @@ _OWN_RATE = frozenset({"VATEX-EU-F", "VATEX-EU-I", "VATEX-EU-J"})
 def tax_key(treatment: VatTreatment) -> str:
     """Return the key of a VAT treatment in ``Mapping.tax_rates``: category, rate without needless zeros, country.
 
-    Margin goods add their VATEX code: exempt sales of another kind stand elsewhere in the return.
+    Margin goods add their VATEX code, OSS sales from a stock abroad where they leave from (``S 21 NL ex DE``): both
+    stand elsewhere in the returns than what else has the same rate.
     """
     key = f"{treatment.category.value} {treatment.rate.normalize():f} {treatment.country}"
+    if treatment.dispatched_from:
+        return f"{key} ex {treatment.dispatched_from}"
     return f"{key} {treatment.exemption}" if treatment.exemption in _OWN_RATE else key
 
 
 _TAX_KEY = re.compile(
     rf"^({'|'.join(category.value for category in VatCategory)}) (0|[1-9]\d?|100)(\.\d*[1-9])? [A-Z]{{2}}"
-    r"( VATEX-EU-[FIJ])?$",
+    r"( VATEX-EU-[FIJ]| ex [A-Z]{2})?$",
     re.ASCII,
 )
 

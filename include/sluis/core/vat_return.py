@@ -165,6 +165,7 @@ class OssLine(Frozen):
     """Sales of this period under the one stop shop, credit notes on sales of this quarter taken off."""
 
     country: str
+    dispatched_from: str  #: where the goods left from; empty: the home country, or services
     rate: Number
     services: bool
     net_cents: int
@@ -176,6 +177,7 @@ class OssCorrection(Frozen):
 
     sold_in: str  #: the quarter of the sale, e.g. ``2026Q2``
     country: str
+    dispatched_from: str  #: where the goods left from; empty: the home country, or services
     rate: Number
     services: bool
     net_cents: int
@@ -274,17 +276,20 @@ class Maker:
         return Box.DISTANCE if treatment.country in {*EU, "XI"} else Box.EXPORT
 
     def _oss(self) -> Iterable[OssLine]:
-        sums = self._by(lambda t: (t.country, t.rate, t.services), lambda key: key.place.oss and not key.earlier)
-        for (country, rate, services), (net, vat) in sums:
-            yield OssLine(country=country, rate=rate, services=services, net_cents=net, vat_cents=vat)
+        sums = self._by(_oss_key, lambda key: key.place.oss and not key.earlier)
+        for (country, origin, rate, services), (net, vat) in sums:
+            yield OssLine(
+                country=country, dispatched_from=origin, rate=rate, services=services, net_cents=net, vat_cents=vat
+            )
 
     def _corrections(self) -> Iterable[OssCorrection]:
         for quarter in sorted({key.earlier for key in self._sums} - {""}):
-            sums = self._by(lambda t: (t.country, t.rate, t.services), partial(_sold_in, quarter))
-            for (country, rate, services), (net, vat) in sums:
+            sums = self._by(_oss_key, partial(_sold_in, quarter))
+            for (country, origin, rate, services), (net, vat) in sums:
                 yield OssCorrection(
-                    sold_in=quarter, country=country, rate=rate, services=services, net_cents=net, vat_cents=vat
-                )
+                    sold_in=quarter, country=country, dispatched_from=origin, rate=rate, services=services,
+                    net_cents=net, vat_cents=vat,
+                )  # fmt: skip
 
     def _local(self) -> Iterable[LocalLine]:
         for (country, category, rate), (net, vat) in self._by(
@@ -325,3 +330,8 @@ def _sold_in(quarter: str, key: _Key) -> bool:
 def quarter_of(day: date) -> str:
     """Return the quarter of a day, e.g. ``2026Q3``."""
     return f"{day.year:04d}Q{(day.month + 2) // 3}"
+
+
+def _oss_key(treatment: VatTreatment) -> tuple[str, str, Decimal, bool]:
+    """What the OSS return tells apart (VAT directive art. 369g)."""
+    return treatment.country, treatment.dispatched_from, treatment.rate, treatment.services

@@ -72,7 +72,13 @@ class Booked:
             scheme=scheme,
             exemption=self.exemption,
             services=self.services or (scheme is VatScheme.OSS and case.services),
+            dispatched_from=_dispatched_from(case, scheme),
         )
+
+
+def _dispatched_from(case: Case, scheme: VatScheme) -> str:
+    stock_abroad = scheme is VatScheme.OSS and not case.services and case.facts.origin != case.facts.home
+    return case.facts.origin if stock_abroad else ""
 
 
 @dataclass(frozen=True)
