@@ -59,7 +59,9 @@ def _settings() -> Iterator[str]:
 def _model(part: str, model: type[Frozen], whose: str = "") -> Iterator[str]:
     title = f"`{part}`{whose}" if part else "Every integration"
     about = " ".join(inspect.cleandoc(model.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
-    yield f"\n### {title}\n\n{about}\n\n| Name | |\n| --- | --- |\n"
+    yield f"\n### {title}\n\n{about}\n"
+    if model.model_fields:
+        yield "\n| Name | |\n| --- | --- |\n"
     for name, field in model.model_fields.items():
         words = " ".join(filter(None, [field.description, "(required)" if field.is_required() else ""]))
         yield f"| `{f'{part}.{name}' if part else name}` | {words.replace('<', '&lt;').replace('|', '&#124;')} |\n"
