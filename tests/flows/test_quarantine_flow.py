@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -125,8 +126,9 @@ def test_a_refund_waits_for_its_order(world: World) -> None:
 def test_a_row_that_fails_a_quality_check_waits_with_the_checks_name(world: World) -> None:
     odd, *_ = world.orders(hour(0), 3)
     raw = world.shop.book.orders[int(odd)].raw
-    future = {"date_created": "2031-01-01T00:00:00", "date_created_gmt": "2031-01-01T00:00:00"}
-    paid = {"date_paid": "2031-01-01T00:00:00", "date_paid_gmt": "2031-01-01T00:00:00"}
+    soon = f"{datetime.now(UTC) + timedelta(hours=5):%Y-%m-%dT%H:%M:%S}"  # no other day than tomorrow: the core's case
+    future = {"date_created": soon, "date_created_gmt": soon}
+    paid = {"date_paid": soon, "date_paid_gmt": soon}
     world.change(odd, hour(0), **future, **paid)
     done = world.run(world.scheduled(1))
     assert done is not None
@@ -186,12 +188,12 @@ def test_an_offered_order_that_is_gone_from_the_shop_is_closed_and_named(
 ) -> None:
     gone, stays = world.order(hour(0), number="W-77"), world.order(hour(0.1))
     for order in (gone, stays):
-        world.change(order, hour(0.2), currency="USD")
+        world.change(order, hour(0.2), currency="AED")  # for which the ECB has no rate
     world.run(world.scheduled(1))
     del world.shop.book.orders[int(gone)]
     assert world.offer("W-77", stays) == 2
     world.run(world.scheduled(9))
-    assert world.waiting() == {stays: "currency_not_supported"}
+    assert world.waiting() == {stays: "exchange_rate_missing"}
     assert "order=W-77 is not in the shop any more" in caplog.text
     with owner_connection() as conn:
         found = conn.execute("select order_number, closed_as from sluis.quarantine where closed_as is not null")

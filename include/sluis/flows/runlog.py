@@ -67,23 +67,26 @@ def document_line(outcome: DocumentOutcome, invoice: Invoice | None = None) -> s
     if outcome.booked_total is not None:
         parts.append(f"booked={outcome.booked_total} {outcome.booked_currency}")
     if invoice is not None:
-        if invoice.preceding_invoice and invoice.preceding_invoice != outcome.reference:
-            parts.append(f"credits={invoice.preceding_invoice}")
-        if invoice.original_date is not None:
-            parts.append(f"own_date={invoice.original_date}")
-        sign = invoice.kind.sign
-        parts.append(
-            "rates="
-            + ",".join(
-                f"{b.treatment.category.value}/{b.treatment.rate.normalize():f}/{b.treatment.country}"
-                f":{sign * b.taxable_amount}+{sign * b.vat_amount}"
-                for b in invoice.vat_breakdown
-            )
-        )
-        parts += _grounds(invoice.evidence)
+        parts += _of_invoice(invoice, outcome.reference)
     if outcome.warnings:
         parts.append(f"warnings={','.join(outcome.warnings)}")
     return " ".join(parts)
+
+
+def _of_invoice(invoice: Invoice, reference: str | None) -> list[str]:
+    """Say what only the document itself knows: what it credits, its own date, VAT per rate, and the grounds."""
+    parts = []
+    if invoice.preceding_invoice and invoice.preceding_invoice != reference:
+        parts.append(f"credits={invoice.preceding_invoice}")
+    if invoice.original_date is not None:
+        parts.append(f"own_date={invoice.original_date}")
+    sign = invoice.kind.sign
+    rates = ",".join(
+        f"{b.treatment.category.value}/{b.treatment.rate.normalize():f}/{b.treatment.country}"
+        f":{sign * b.taxable_amount}+{sign * b.vat_amount}"
+        for b in invoice.vat_breakdown
+    )
+    return [*parts, f"rates={rates}", *_grounds(invoice.evidence)]
 
 
 def _grounds(evidence: Evidence) -> list[str]:
