@@ -94,3 +94,20 @@ def test_a_corrected_order_takes_its_payment_along(paying: World) -> None:
     assert (received(paying), paying.calls("POST", "/payments")) == (before, 3)
     paying.run(paying.backfill(0, 2))
     assert (received(paying), paying.calls("POST", "/payments")) == (before, 3)
+
+
+def test_what_was_paid_back_on_a_cancelled_order_goes_out_over_what_credits_it(paying: World) -> None:
+    """Both are read by one run: the reversal credits all, so the refund has no credit note to be paid on."""
+    order = paying.order(hour(0.5), quantity=3)
+    paying.run(paying.scheduled(1))
+    book = paying.shop.book
+    raw = book.orders[int(order)].raw
+    given = {raw["line_items"][0]["id"]: 1}
+    paying.change(order, hour(1.4), status="cancelled")
+    paying.run(paying.scheduled(1.45, length=0.45))
+    made = book.put_refund(int(order), make_refund(book, raw, hour(1.5), lines=given, paid_back=True))
+    paying.run(paying.scheduled(2))
+    assert received(paying) == charged(paying, order) - Decimal(made.raw["amount"])
+    assert sum(Decimal(row["total_price_incl_tax"]) for row in paying.books.invoices.values()) == 0
+    paying.run(paying.backfill(0, 2))
+    assert received(paying) == charged(paying, order) - Decimal(made.raw["amount"])

@@ -16,6 +16,7 @@ from sluis.flows.wiring import open_session
 from sluis.privacy.keyring import Keyring
 from sluis.sandbox.server import SandboxServer
 from sluis.store.database import owner_connection
+from tests.accounting.ubl_world import texts, tree
 from tests.flows.world import World, empty_config, hour
 
 SELLER = {
@@ -61,6 +62,11 @@ def files(folder: Path) -> dict[str, int]:
     return {document.reference: cents(document.total_with_vat) for document in documents}
 
 
+def buyer_of(path: Path) -> str:
+    names = texts(tree(path.read_bytes()), "cac:AccountingCustomerParty//cac:PartyName/cbc:Name")
+    return names[0]
+
+
 def test_orders_and_refunds_become_files_and_a_change_becomes_two_more(world: World, folder: Path) -> None:
     ids = world.orders(hour(0), 3)
     world.refund(ids[0], hour(0.5))
@@ -76,6 +82,10 @@ def test_orders_and_refunds_become_files_and_a_change_becomes_two_more(world: Wo
     assert loaded.corrected == 1
     number = world.shop.book.orders[int(ids[1])].raw["number"]
     assert files(folder) == {**first, f"U-{number}-C": -first[f"U-{number}"]}
+    (credit,) = folder.rglob(f"U-{number}-C.xml")
+    (sold,) = folder.rglob(f"U-{number}.xml")
+    assert buyer_of(credit) == buyer_of(sold)
+    assert buyer_of(credit) != "Consumer"
 
 
 def test_what_was_paid_stands_in_the_file(world: World, folder: Path) -> None:

@@ -182,7 +182,7 @@ class Role(StrEnum):
 
 
 class DocumentOutcome(Frozen):
-    """One document, one line in the log and in the run report. Holds no direct identifier of a person."""
+    """One document, one line in the log and in the run report. No direct identifier of a person is told of it."""
 
     kind: DocumentKind
     document_id: str  #: shop's id; the store keeps it only in a quarantine row, to fetch the order again
@@ -206,6 +206,7 @@ class DocumentOutcome(Frozen):
     booked_total: Amount | None = None  #: signed, in ``booked_currency``
     exchange: ExchangeRate | None = None
     ended: bool = False  #: skipped because the order came to its end without a sale: cancelled, failed, in the bin
+    buyer: Buyer | None = None  #: with ``ended``: what is credited of a booked order names its buyer, as invoices do
 
 
 def invoice_id(order_id: str, part: str = "") -> str:

@@ -85,7 +85,8 @@ def not_booked(
         total=-refund.total if refund else order.total,
         vat=-total(line.vat_total for line in refund.lines) if refund else order.total_vat,
         changed_at=changed_at(order) if result in (Result.DEFERRED, Result.SKIPPED) else None,
-        ended=result is Result.SKIPPED and order.status in ENDED,
+        ended=(ended := result is Result.SKIPPED and order.status in ENDED),
+        buyer=order.buyer if ended and refund is None else None,
     )
 
 

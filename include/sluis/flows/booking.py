@@ -90,6 +90,12 @@ class Booker:
         """Return the row of a document as it stands now."""
         return self._rows.latest(self._rows.key(invoice.kind, invoice.document_id))
 
+    def credited_by(self, refund: Invoice) -> Booking | None:
+        """Return what took back the sale of a refund that has no credit note of its own."""
+        sale = self._rows.sale(refund.order_id, refund.part)
+        document_id = invoice_id(refund.order_id, refund.part)
+        return self._rows.reversal(document_id, sale.revision) if sale is not None else None
+
     def book(self, decision: Prepared) -> DocumentOutcome:
         """Bring one document to the books, or say why not. Raises ``Reconnect``, ``NotConfigured`` and ``Defect``."""
         invoice = self._named(decision.invoice)

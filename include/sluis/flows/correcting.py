@@ -45,13 +45,12 @@ class Order:
     order_id: str
     number: str
     changed_at: datetime  #: UTC
-    buyer: Buyer  #: as the shop knows him now; nobody where the order is not to be booked any more
+    buyer: Buyer  #: as the shop knows him now
 
     @classmethod
     def of(cls, document: Invoice | DocumentOutcome, changed_at: datetime | None) -> Order:
         """Return the order of a document; what the shop does not date has changed now."""
-        buyer = document.buyer if isinstance(document, Invoice) else Buyer()
-        return cls(document.order_id, document.order_number, changed_at or datetime.now(UTC), buyer)
+        return cls(document.order_id, document.order_number, changed_at or datetime.now(UTC), document.buyer or Buyer())
 
 
 def form_back(row: Booking) -> BookedAs:

@@ -26,6 +26,7 @@ from sluis.flows.payments import PART, Payments
 from sluis.flows.report import close_run
 from sluis.flows.transform import run_facts
 from sluis.flows.wiring import Session, open_session
+from sluis.store.bookings import Booking
 from sluis.store.integrations import IntegrationState
 from sluis.store.locks import administration_lock
 from sluis.transit.store import Transit
@@ -134,7 +135,9 @@ class _Run:
             for made in self.booker.drain():
                 self.own(made)
             if isinstance(decision, Prepared) and outcome.result in _STANDS:
-                self._pay(decision)
+                self._pay(decision, self.booker.row(decision.invoice))
+            elif isinstance(decision, Prepared) and outcome.reason == reasons.CREDITED_WITH_ORDER:
+                self._pay(decision, self.booker.credited_by(decision.invoice))
 
     def own(self, made: Made) -> None:
         """Account for a document that sluis made by itself."""
@@ -159,9 +162,8 @@ class _Run:
                 retry_after=self.booker.quota_frees_in or self.payments.quota_frees_in,
             )
 
-    def _pay(self, decision: Prepared) -> None:
-        """Register what was paid on a document that stands in the books."""
-        row = self.booker.row(decision.invoice)
+    def _pay(self, decision: Prepared, row: Booking | None) -> None:
+        """Register what was paid on a document that stands in the books: its own row, or that of what credits it."""
         if row is None:
             return
         for paid in (*self.payments.settle(decision.invoice, row), *self.late.settle(decision.invoice, row)):
