@@ -39,5 +39,6 @@ def test_airflow_gets_the_tasks_address_and_the_keys(tmp_path: Path, monkeypatch
     given: dict[str, Any] = {}
     monkeypatch.setattr(stage, "LocalAirflow", lambda home, dsn, **rest: given.update(rest))
     server: Any = SimpleNamespace(dsn=lambda database, role: "postgresql://")
-    stage.airflow(tmp_path, server, 18080, lambda _: None)
-    assert given["store"] == {"SLUIS_TASK_DATABASE_URL": "task", "SLUIS_KEYS_FILE": "/keys"}
+    registers = {"SLUIS_VIES_URL": "http://127.0.0.1:1/vies", "SLUIS_ECB_URL": "http://127.0.0.1:1/ecb"}
+    stage.airflow(tmp_path, server, 18080, registers, lambda _: None)
+    assert given["store"] == {"SLUIS_TASK_DATABASE_URL": "task", "SLUIS_KEYS_FILE": "/keys", **registers}

@@ -139,5 +139,6 @@ def test_once_ends_by_itself_with_every_total_agreeing(home: Path) -> None:
         command(home, "--once", "--port", str(free_port())), capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert done.stdout.count("agree to the cent") == 3
+    assert done.stdout.count("agree to the cent") == 6, "three merchants, before and after their shops were stirred"
+    assert done.stdout.count(": settled") == 3
     assert left_behind(home) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import time
@@ -15,7 +16,8 @@ from rich.console import Console
 
 from sluis.demo import stage, watch
 from sluis.demo.cast import cast
-from sluis.demo.table import show
+from sluis.demo.stir import owe, stir
+from sluis.demo.table import show, show_after
 from sluis.errors import SluisError
 from sluis.local.held import held
 from sluis.local.ports import need_port, valid_port
@@ -55,11 +57,22 @@ def _play(options: argparse.Namespace, stack: ExitStack, console: Console, progr
     stack.callback(sandbox.stop)
     server = stack.enter_context(stage.database(home, progress))
     _imported(sandbox, progress)
+    os.environ.update(sandbox.registers)  # what this process asks, it asks of the stand-ins
     actors = stage.enter(parts, sandbox.facts, progress)
-    airflow = stack.enter_context(stage.airflow(home, server, options.port, progress))
+    for actor in actors:
+        owe(actor, sandbox)
+    airflow = stack.enter_context(stage.airflow(home, server, options.port, sandbox.registers, progress))
     runs = watch.first_runs(actors, airflow, sandbox, progress)
     stats = sandbox.stats(watch.windows(actors, runs))
-    agrees = [show(console, watch.outcome(actor, *runs[actor.merchant], stats)) for actor in actors]
+    first = {actor.merchant: watch.outcome(actor, *runs[actor.merchant], stats) for actor in actors}
+    agrees = [show(console, outcome) for outcome in first.values()]
+    progress("the shops: orders are edited, cancelled, binned, refunded and paid")
+    stirred = {actor.merchant: stir(actor, sandbox) for actor in actors}
+    later = watch.second_runs(actors, airflow, sandbox, progress)
+    stats = sandbox.stats(watch.windows(actors, runs, later))
+    for actor in actors:
+        name = actor.merchant
+        agrees.append(show_after(console, watch.after(actor, first[name], stirred[name], later[name][1], stats)))
     if options.once:
         return 0 if all(agrees) else 1
     _stay(console, airflow, sandbox)

@@ -9,6 +9,11 @@ from typing import Any
 
 from sluis.sandbox.config import AdministrationConfig, SandboxConfig, ShopConfig
 
+#: A well-formed number of documentation that the sandbox's VIES knows; every merchant of the demo goes by it.
+VAT_NUMBER = "NL000099998B57"
+#: The article of the sandbox's catalogue that is a voucher.
+VOUCHER = "GIFT50"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -34,8 +39,8 @@ def cast(orders_csv: Path | None) -> tuple[Part, ...]:
             shop=ShopConfig(code="zonnehoek", name="De Zonnehoek", orders=160, days=40),
             administration=AdministrationConfig(id="460000000000000001", name="De Zonnehoek"),
             start_days_ago=60,
-            settings={"interval_minutes": 15},
-            what="prices with VAT, every awkward case, all of it after the start date",
+            settings={"interval_minutes": 15, "vat_number": VAT_NUMBER},
+            what="prices with VAT, OSS, gift cards, every awkward case, all of it after the start date",
         ),
         Part(
             name="Groothandel Noord (demo)",
@@ -46,12 +51,18 @@ def cast(orders_csv: Path | None) -> tuple[Part, ...]:
             start_days_ago=20,
             settings={
                 "interval_minutes": 15,
+                "vat_number": VAT_NUMBER,
                 "reference_prefix": "N-",
+                "trigger_statuses": {
+                    "*": ("processing", "completed"),
+                    "bacs": ("on-hold", "processing", "completed"),
+                    "cod": ("completed",),
+                },
                 "eu_consumers": "home_vat",
                 "document_date": "order",
                 "debtors_before_start": True,
             },
-            what="prices without VAT, contacts of before, only the last 20 days",
+            what="prices without VAT, contacts of before, open invoices for bank transfers, only the last 20 days",
         ),
         _third(orders_csv),
     )
@@ -67,11 +78,14 @@ def _third(orders_csv: Path | None) -> Part:
         start_days_ago=400 if orders_csv else 45,
         settings={
             "interval_minutes": 15,
+            "vat_number": VAT_NUMBER,
+            "booking_mode": "daily",
             "reference_prefix": "WEB",
             "eu_consumers": "home_vat",
             "require_paid": {"*": True, "cod": False},
         },
-        what="real order lines from the file" if orders_csv else "only what is paid, home VAT for EU consumers",
+        what=("real order lines from the file" if orders_csv else "only what is paid, home VAT for EU consumers")
+        + ", one journal entry a day",
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from sluis.demo.cast import Part, sandbox
+from sluis.demo.cast import VOUCHER, Part, sandbox
 from sluis.errors import Defect
 from sluis.flows import integrations
 from sluis.flows.check import check_and_apply
@@ -26,6 +26,9 @@ from sluis.local.airflow_env import child_environment
 from sluis.local.processes import Child, free_port, stop
 from sluis.local.stack import LocalAirflow, Progress
 from sluis.privacy.keyring import KEYS_FILE, Keyring
+from sluis.registers import ecb, vies
+from sluis.sandbox import ecb as sandbox_ecb
+from sluis.sandbox import vies as sandbox_vies
 from sluis.store.database import OWNER_URL, TASK_URL, owner_connection
 from sluis.store.merchants import Merchants
 from sluis.store.migrate import TASK_ROLE, upgrade
@@ -78,16 +81,26 @@ class Sandbox:
 
         ``windows`` gives per shop the interval (ISO 8601, with a slash) whose changes are counted apart.
         """
+        stats: dict[str, Any] = self.control("GET", "/stats", params=windows)
+        return stats
+
+    def control(self, method: str, path: str, body: Any = None, *, params: Mapping[str, str] | None = None) -> Any:
+        """Call its control API; returns the answer's body. Raises what a ``VendorSession`` raises."""
         control = self.facts["control"]
         http = VendorSession(
             control["url"], vendor="sandbox", auth=None, limiter=None, limiter_key="sandbox",
             headers={"Authorization": f"Bearer {control['token']}"},
         )  # fmt: skip
         try:
-            stats: dict[str, Any] = http.get("/stats", dict(windows)).body
-            return stats
+            return http.request(method, path, params=dict(params or {}), json_body=body).body
         finally:
             http.close()
+
+    @property
+    def registers(self) -> dict[str, str]:
+        """The variables that name its stand-ins for VIES and the ECB: nothing of the demo leaves this machine."""
+        url = self.facts["url"]
+        return {vies.URL: url + sandbox_vies.API, ecb.URL: url + sandbox_ecb.API}
 
     def stop(self) -> None:
         """End it."""
@@ -147,7 +160,9 @@ def _enter(part: Part, facts: dict[str, Any], progress: Progress) -> Actor:
             merchant=merchant, shop="woocommerce", package="moneybird",
             start_date=part.start_date(datetime.now(UTC).date()), shop_url=shop["url"],
             settings={
-                "package": {"administration_id": part.administration.id, "base_url": books["url"]}, **part.settings
+                "package": {"administration_id": part.administration.id, "base_url": books["url"]},
+                "shop": {"gift_card_skus": [VOUCHER]},
+                **part.settings,
             },
         )  # fmt: skip
         secrets: integrations.Secrets = {
@@ -157,7 +172,7 @@ def _enter(part: Part, facts: dict[str, Any], progress: Progress) -> Actor:
         code = integrations.add(conn, keyring, new, secrets).code
     with open_session(merchant, code) as session:  # the one choice that is the merchant's own: his revenue accounts
         accounts = {account.code: account.id for account in session.package.check().ledger_accounts}
-        revenue = {"goods": accounts["8000"], "shipping": accounts["8100"]}
+        revenue = {"goods": accounts["8000"], "shipping": accounts["8100"], "gift_card": accounts["1850"]}
         chosen = {"mapping": {"revenue": revenue, "rounding": accounts["8900"]}}
         integrations.change(session.conn, merchant, code, chosen)
     with open_session(merchant, code) as session:
@@ -168,9 +183,11 @@ def _enter(part: Part, facts: dict[str, Any], progress: Progress) -> Actor:
     return Actor(part=part, merchant=merchant, integration=code)
 
 
-def airflow(home: Path, server: LocalServer, port: int, progress: Progress) -> LocalAirflow:
+def airflow(
+    home: Path, server: LocalServer, port: int, registers: Mapping[str, str], progress: Progress
+) -> LocalAirflow:
     """Return Airflow, not started yet. Raises ``NotConfigured("port_in_use")`` before anything is started."""
-    store = {name: os.environ[name] for name in (TASK_URL, KEYS_FILE)}
+    store = {**{name: os.environ[name] for name in (TASK_URL, KEYS_FILE)}, **registers}
     return LocalAirflow(
         home / "airflow", server.dsn(AIRFLOW, _OWNERS[AIRFLOW]), port=port, store=store, progress=progress
     )
