@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sluis.sandbox.drafting import Draft, make_order, make_refund
 from sluis.sandbox.orders import ARTICLES, till_for
@@ -12,18 +12,26 @@ from sluis.sandbox.people import person
 from tests.e2e.sinks import Canaries
 from tests.flows.world import World, hour
 
+Who = Literal["here", "abroad", "consumer"]
 PERSONAL = ("first_name", "last_name", "company", "address_1", "address_2", "city", "state", "postcode", "phone")
 
 
-def put(world: World, canaries: Canaries, place: int, label: str, **fields: Any) -> str:
-    """Put an order in the shop, ``place`` minutes after hour 0; return its id. ``fields`` replace its own."""
-    at = hour(0) + place * timedelta(minutes=1)
+def put(world: World, canaries: Canaries, place: int, label: str, *, who: Who = "here", **fields: Any) -> str:
+    """Put an order in the shop, ``place`` minutes after hour 0; return its id. ``fields`` replace its own.
+
+    ``who`` buys: a business ``here``, one ``abroad`` without VAT, whose number VIES is to be asked for, or nobody with
+    a number (``consumer``).
+    """
+    abroad = who == "abroad"
+    numbers = {"here": f"NL{canaries.digits}", "abroad": canaries.business, "consumer": None}
+    at, country = hour(0) + place * timedelta(minutes=1), "BE" if abroad else "NL"
     draft = Draft(
-        created=at, paid=at, buyer=person(1, label), items=((ARTICLES[0], place + 1),),
-        vat_number=f"NL{canaries.digits}", meta={"_engraving": canaries.text("meta"), "_iban": canaries.digits},
+        created=at, paid=at, buyer=person(1, label, country), items=((ARTICLES[0], place + 1),),
+        vat_number=numbers[who],
+        meta={"_engraving": canaries.text("meta"), "_iban": canaries.digits, "_gift_code": canaries.text("gift")},
     )  # fmt: skip
     book = world.shop.book
-    raw = make_order(book, till_for(world.shop.config, world.shop.rows, "NL"), draft)
+    raw = make_order(book, till_for(world.shop.config, world.shop.rows, country, exempt=abroad), draft)
     address = {name: canaries.text(name) for name in PERSONAL} | {"phone": f"+{canaries.digits}"}
     raw["shipping"] |= address
     raw["billing"] |= {**address, "email": f"{canaries.word}.{label}@example.com"}
@@ -39,6 +47,12 @@ def put(world: World, canaries: Canaries, place: int, label: str, **fields: Any)
     line["name"] = canaries.text("article")  # an article can be made for somebody
     line["meta_data"] = [{"id": 1, "key": canaries.text("key"), "value": canaries.text("value")}]
     return str(book.put({**raw, **fields}).id)
+
+
+def with_gift_card(canaries: Canaries) -> dict[str, Any]:
+    """Fields of an order that a gift card paid a part of, in the plugin's own form: its number opens money."""
+    card = {"id": 1, "number": canaries.text("card"), "amount": "1.00", "recipient": f"{canaries.word}@example.com"}
+    return {"pw_gift_cards_redeemed": [card]}
 
 
 def give_back(world: World, canaries: Canaries, order_id: str, place: int) -> None:

@@ -167,6 +167,16 @@ def joined(
     raise AssertionError("no merchant in twenty had a fitting hour")
 
 
+@contextmanager
+def apart(settings: dict[str, Any], *, live: bool = True) -> Iterator[World]:
+    """Give a world in the named store whose runs a test makes by itself; Airflow is kept from them: it is paused."""
+    with SandboxServer(_sandbox(0, timedelta(0))) as server:
+        world = World(server, settings={"interval_minutes": DAY_MINUTES, **settings}, live=live)
+        yield world
+        with owner_connection() as conn:
+            integrations.pause(conn, world.merchant, world.code)
+
+
 def _sandbox(orders: int, age: timedelta) -> State:
     """A shop and an administration of an id that no other test of the session uses: they share one store."""
     settings = config(orders=orders)

@@ -45,6 +45,8 @@ class Canaries:
     def __init__(self) -> None:
         self.word = "".join(secrets.choice(LETTERS) for _ in range(14))
         self.digits = str(secrets.randbelow(8 * 10**10) + 10**10)
+        base = secrets.randbelow(10**7)
+        self.business = f"BE0{base:07d}{97 - base % 97:02d}"  #: a Belgian VAT number with a right check digit
         self.address = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}:{secrets.token_hex(2)}::7"
 
     def text(self, field: str) -> str:
@@ -55,9 +57,10 @@ class Canaries:
     def needles(self) -> tuple[tuple[bytes, bool], ...]:
         """What to look for, and whether case matters, the fewest that cover all forms."""
         found: set[tuple[bytes, bool]] = set()
-        for value in (self.word, self.digits, self.address):
+        for value in (self.word, self.digits, self.address, self.business[2:]):
             found.update(_forms(value))
-        for value in (self.digits, self.address, f"NL{self.digits}", f"{self.word}@example.com"):
+        numbers = (self.digits, f"NL{self.digits}", self.business, self.business[2:])
+        for value in (*numbers, self.address, f"{self.word}@example.com", f"tr_{self.word}"):
             for digest in (hashlib.sha256(value.encode()), hashlib.md5(value.encode())):
                 found |= {(digest.digest(), True), (digest.hexdigest().encode(), False)}
         return tuple(sorted(n for n in found if not any(_covers(other, n) for other in found if other != n)))

@@ -2,8 +2,9 @@
 
 Through a real Airflow: booked, refunded, refused (422 whose body repeats the order), answered 500 after it was booked,
 never answered, answered with HTML around it, a debtor refused, quarantined four ways, tried again, both credentials
-refused and an HTML page of the shop. Then every sink is searched (tests/e2e/sinks.py). The control leaks an order of
-its own into each class of sink and must be found in all of them.
+refused and an HTML page of the shop; and, in this process, every way of booking (tests/e2e/marked_books.py). Then every
+sink is searched (tests/e2e/sinks.py). The control leaks an order of its own into each class of sink and must be found
+in all of them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from sluis.store.integrations import IntegrationState
 from sluis.store.server import LocalServer
 from tests.airflow_harness import AirflowStack
 from tests.e2e import marked_orders as marked
+from tests.e2e.marked_books import book_in_every_way
 from tests.e2e.merchant import ALL_GREEN, Merchant, joined, store_of, until
 from tests.e2e.sinks import Canaries, Found, Sinks, scan
 from tests.flows.world import ORDERS
@@ -82,6 +84,7 @@ def test_no_marker_stays_behind(journey: Journey) -> None:
     merchant, canaries = journey.merchant, journey.canaries
     _first_run(merchant)
     _refused_keys_and_a_page(merchant, canaries)
+    book_in_every_way(canaries, merchant.stack.logs / "processes")
     assert merchant.in_transit() == 0
     found = journey.sinks.search(canaries)
     assert [(hit.sink, hit.place, hit.form, hit.around) for hit in found.hits] == []
