@@ -134,11 +134,15 @@ def test_a_negative_line_has_a_negative_quantity_and_no_negative_price() -> None
 
 
 def test_what_xml_cannot_hold_and_what_looks_like_xml_is_harmless() -> None:
-    who = Buyer(company=Personal("A&B <tag>\x07 ]]> Voorbeeld"), email=Personal("no address"))
+    who = Buyer(
+        company=Personal("A&B <tag>\x07 ]]> Voorbeeld"), email=Personal("jan\x01@example.com \x02"),
+        address=Address(country="N\x01L"),
+    )  # fmt: skip
     root = tree(write(invoice([line("10.00", "2.10", description="<b>Tea</b>\x00 & more")], who=who), settings()))
     assert texts(root, "cac:AccountingCustomerParty//cac:PartyName/cbc:Name") == ["A&B <tag> ]]> Voorbeeld"]
     assert texts(root, ".//cac:Item/cbc:Name") == ["<b>Tea</b> & more"]
-    assert not root.findall("cac:AccountingCustomerParty//cbc:EndpointID", root.nsmap)
+    assert texts(root, "cac:AccountingCustomerParty//cbc:EndpointID") == ["jan@example.com"]
+    assert texts(root, "cac:AccountingCustomerParty//cbc:IdentificationCode") == ["NL"]
 
 
 def test_a_file_claims_only_rules_that_its_buyer_can_keep() -> None:

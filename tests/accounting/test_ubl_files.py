@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
+from pydantic import ValidationError
 
 from sluis import accounting
 from sluis.accounting.ubl.connector import CONNECTOR, UblFiles
@@ -17,7 +18,7 @@ from sluis.accounting.ubl.settings import UblCredentials
 from sluis.core.invoice import DocumentKind
 from sluis.core.journal import JournalEntry
 from sluis.core.settings import Mapping
-from sluis.errors import Defect, NotConfigured, OutcomeUnknown, Refused, RetryLater
+from sluis.errors import NotConfigured, OutcomeUnknown, Refused, RetryLater
 from sluis.ports import Form
 from tests.accounting.ubl_world import settings
 from tests.contracts.accounting_contract import TODAY, buyer, invoice, line
@@ -115,12 +116,42 @@ def test_check_tries_to_write_and_says_what_an_invoice_will_lack(package: UblFil
     assert package.missing(invoice()) is None
 
 
-def test_a_foreign_file_in_the_folder_is_a_defect_that_names_no_content(tmp_path: Path) -> None:
+def test_a_foreign_file_in_the_folder_is_left_out_and_told_without_its_content(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     package = UblFiles(settings(tmp_path.as_uri()))
     package.book(invoice(), "d")
     (tmp_path / "2026-11" / "other.xml").write_text('<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>')
-    with pytest.raises(Defect, match="no document of ours"):
-        list(package.documents(TODAY, TODAY))
+    assert [b.reference for b in package.documents(TODAY, TODAY)] == ["WS-1001"]
+    assert "1 files in the folder are no documents of ours" in caplog.text
+
+
+def test_a_local_folder_is_its_owners_alone_and_a_killed_write_leaves_nothing(tmp_path: Path) -> None:
+    package = UblFiles(settings((tmp_path / "new").as_uri()))
+    package.check()
+    month = tmp_path / "new" / "2026-11"
+    month.mkdir(mode=0o700)
+    left, other = month / "WS-1001.xml.part", month / "WS-9.xml.part"
+    left.write_text("a person")
+    other.write_text("another person")
+    package.book(invoice(), "d")
+    assert not left.exists()
+    package.check()
+    assert not other.exists()
+    assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "new").rglob("*.xml")} == {"0o600"}
+    assert oct((tmp_path / "new").stat().st_mode & 0o777) == "0o700"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "s3://key:secret@bucket/x", "s3://bucket/x?token=1", "file://srv/invoices", "file:///srv/../x", "srv/invoices",
+        "s3://bucket/x#y",
+    ],
+)  # fmt: skip
+def test_a_target_with_a_secret_or_a_way_out_is_refused(target: str) -> None:
+    with pytest.raises(ValidationError):
+        settings(target)
 
 
 def test_what_ubl_does_not_know_is_refused() -> None:

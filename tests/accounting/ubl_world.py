@@ -28,7 +28,7 @@ NAMES = {"cac": CAC, "cbc": CBC}
 def settings(target: str = "memory://books", **fields: Any) -> UblSettings:
     """Return settings of an invented Dutch seller; the VAT number is one that checks and belongs to nobody we know."""
     values: dict[str, Any] = {
-        "administration_id": "books", "target": target, "seller_name": "Voorbeeld Theehandel B.V.",
+        "target": target, "seller_name": "Voorbeeld Theehandel B.V.",
         "seller_street": "Sluisweg 1", "seller_postcode": "1234 AB", "seller_city": "Sluisdorp",
         "seller_vat_number": "NL004495445B01", "seller_registration": "12345678",
         "seller_iban": "NL91ABNA0417164300",

@@ -20,7 +20,7 @@ from tests.accounting.ubl_world import texts, tree
 from tests.flows.world import World, empty_config, hour
 
 SELLER = {
-    "administration_id": "files", "seller_name": "Voorbeeld B.V.", "seller_street": "Sluisweg 1",
+    "seller_name": "Voorbeeld B.V.", "seller_street": "Sluisweg 1",
     "seller_postcode": "1234 AB", "seller_city": "Sluisdorp", "seller_vat_number": "NL004495445B01",
     "seller_registration": "12345678",
 }  # fmt: skip

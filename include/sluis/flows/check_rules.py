@@ -11,7 +11,7 @@ from itertools import combinations
 from sluis.core import territory
 from sluis.core.settings import IntegrationSettings
 from sluis.flows.findings import Finding, missing, ok, warning
-from sluis.flows.identity import shop_key
+from sluis.flows.identity import is_folder, shop_key
 from sluis.ports import PackageFacts, ShopFacts
 from sluis.store.integrations import Integration
 
@@ -57,7 +57,20 @@ def reference_findings(this: Integration, all_integrations: Sequence[Integration
     others = [i for i in all_integrations if i.administration_key == this.administration_key and _another(this, i)]
     mine = this.settings.reference_prefix
     clashing = [o for o in others if _begins(mine, o.settings.reference_prefix)]
+    strangers = [other for other in others if other.merchant != this.merchant]
+    if strangers and is_folder(this):
+        yield missing(
+            "folder_of_another_merchant",
+            "another merchant's files go to the same folder, and each would read them all: give package.target another",
+        )
     for other in clashing:
+        if other in strangers:  # whose code and prefix are none of this merchant's business
+            yield missing(
+                "reference_collision",
+                f"another merchant books into the same administration, and '{mine}' does not tell the numbers apart:"
+                " give this integration another reference_prefix",
+            )
+            continue
         theirs = other.settings.reference_prefix
         yield missing(
             "reference_collision",

@@ -115,3 +115,11 @@ def test_another_shop_and_another_merchant_have_orders_of_their_own() -> None:
     assert filter_codes("ok", this, integration("two", url="https://other.example.com")) == {"filters"}
     assert filter_codes("ok", this, integration("two", merchant="mghjk")) == {"filters"}
     assert filter_codes("missing", this, integration("two", url="http://www.shop.example.com/")) == {"filters_overlap"}
+
+
+def test_a_folder_belongs_to_one_merchant_and_nothing_is_told_of_another() -> None:
+    mine = integration(package={"target": "file:///srv/invoices"})
+    theirs = integration(merchant="mzzzz", package={"target": "file:///srv/invoices"})
+    found = list(rules.reference_findings(mine, [mine, theirs]))
+    assert [f.code for f in found] == ["folder_of_another_merchant", "reference_collision"]
+    assert not any("mzzzz" in f.message for f in found)

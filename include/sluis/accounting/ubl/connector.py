@@ -7,6 +7,7 @@ paid stands in the document (BT-113); a payment that comes later changes no file
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -20,8 +21,10 @@ from sluis.core.invoice import Invoice
 from sluis.core.journal import JournalEntry
 from sluis.core.money import Amount
 from sluis.core.order import Buyer
-from sluis.errors import NotConfigured, Refused
+from sluis.errors import Defect, NotConfigured, Refused
 from sluis.ports import Booked, Debtor, Form, Limiter, PackageFacts, PaidInBooks, PaymentEntry
+
+log = logging.getLogger(__name__)
 
 
 class UblFiles:
@@ -44,7 +47,7 @@ class UblFiles:
         if self._settings.seller_country == "NL" and not self._settings.seller_registration:
             warnings.append("no_kvk_number")
         return PackageFacts(
-            administration=self._settings.administration_id,
+            administration=self._settings.target,
             country=self._settings.seller_country,
             currency="EUR",
             tax_rates=(),
@@ -95,11 +98,18 @@ class UblFiles:
         return None
 
     def documents(self, start: date, end: date) -> Iterator[Booked]:
-        """Yield the documents of the period that stand in the folder."""
+        """Yield the documents of the period that stand in the folder; files of others are told in the log by number."""
+        strange = 0
         for content in self._files.between(start, end):
-            booked = read(content)
+            try:
+                booked = read(content)
+            except Defect:
+                strange += 1
+                continue
             if start <= booked.issue_date <= end:
                 yield booked
+        if strange:
+            log.warning("%s: %d files in the folder are no documents of ours; they are left out", VENDOR, strange)
 
     def post(self, entry: JournalEntry) -> Booked:
         """Refuse: UBL knows invoices and credit notes only. Raises ``NotConfigured``."""

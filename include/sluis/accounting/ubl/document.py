@@ -251,6 +251,6 @@ def _child(parent: Element, name: str) -> Element:
 
 def _text(parent: Element, name: str, text: str, **attributes: str) -> None:
     """Add a basic element; an empty one is left out (PEPPOL-EN16931-R008)."""
-    if text:
+    if text := clean(text):
         element = etree.SubElement(parent, f"{{{CBC}}}{name}", attributes)
         element.text = text

@@ -6,9 +6,11 @@ gives the same bytes, so that writing it a second time changes nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +18,8 @@ from sluis.accounting.ubl.settings import VENDOR
 from sluis.errors import NotConfigured, OutcomeUnknown, Reconnect, RetryLater, SluisError
 
 _SUFFIX = ".xml"
+#: Rights in a local folder: who imports the files is let in by the folder's owner.
+_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 
 
 class Files:
@@ -26,17 +30,24 @@ class Files:
         self._root: Any = None
 
     def probe(self) -> None:
-        """Write and remove an empty file. Raises ``Reconnect``, ``NotConfigured`` or ``RetryLater``."""
+        """Write and remove an empty file, and sweep what killed writes left.
+
+        Raises ``Reconnect``, ``NotConfigured`` or ``RetryLater``.
+        """
         place = f"{self._folder()}/.sluis-check"
         with _answering():
-            self._fs().makedirs(self._folder(), exist_ok=True)
+            self._folder_for_us(self._folder())
             self._fs().pipe_file(place, b"")
             self._fs().rm_file(place)
+            for left in self._fs().glob(f"{self._folder()}/*/*{_SUFFIX}.part") if self._local() else ():
+                self._fs().rm_file(left)
 
     def read(self, reference: str, on: date) -> bytes | None:
         """Return the file of a document issued in the month of ``on``; ``None``: there is none."""
         place = self._place(reference, on)
         with _answering():
+            if self._local() and self._fs().exists(f"{place}.part"):  # left by a process that was killed over it
+                self._fs().rm_file(f"{place}.part")
             return bytes(self._fs().cat_file(place)) if self._fs().isfile(place) else None
 
     def write(self, reference: str, on: date, content: bytes) -> None:
@@ -44,13 +55,15 @@ class Files:
         place = self._place(reference, on)
         folder, part = place.rpartition("/")[0], f"{place}.part"
         with _answering():
-            self._fs().makedirs(folder, exist_ok=True)
+            self._folder_for_us(folder)
         with _answering(written=True):
             if not self._local():
                 self._fs().pipe_file(place, content)  # an object appears when it is whole
                 return
             try:  # a local file grows under the eyes of its readers
-                self._fs().pipe_file(part, content)
+                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _PRIVATE_FILE)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
                 self._fs().mv(part, place)
             finally:
                 if self._fs().exists(part):
@@ -71,6 +84,13 @@ class Files:
         with _answering():
             names = self._fs().ls(folder, detail=False) if self._fs().isdir(folder) else []
             return sorted(name for name in names if name.endswith(_SUFFIX))
+
+    def _folder_for_us(self, folder: str) -> None:
+        """Make a folder; a local one is nobody else's: invoices hold names and addresses."""
+        there = self._fs().isdir(folder)
+        self._fs().makedirs(folder, exist_ok=True)
+        if self._local() and not there:
+            Path(folder).chmod(_PRIVATE_FOLDER)
 
     def _place(self, reference: str, on: date) -> str:
         return f"{self._folder()}/{on:%Y-%m}/{quote(reference, safe='')}{_SUFFIX}"

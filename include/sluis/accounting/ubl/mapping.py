@@ -26,8 +26,8 @@ _VAT_SCHEMES = {
 #: What a buyer is called of whom the shop knows no name (BT-44 is mandatory).
 NAMELESS = "Consumer"
 _EMAIL = re.compile(r"^[^\s@]+@[^\s@]+\.[^\s@]+$")
-#: Not allowed in XML 1.0.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+#: Not allowed in XML 1.0, or control characters that nobody means.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,8 +65,8 @@ def buyer(invoice: Invoice) -> Party:
     """Return the customer (BG-7). A VAT number goes in only when it is well formed: a file with another is refused."""
     person = invoice.buyer
     name = " ".join(part for part in (person.first_name.reveal(), person.last_name.reveal()) if part.strip())
-    country = person.address.country or invoice.ship_to_country
-    email = person.email.reveal().strip()
+    country = clean(person.address.country) or invoice.ship_to_country
+    email = clean(person.email.reveal())
     streets = tuple(clean(line) for line in person.address.street.reveal().splitlines() if line.strip())
     vat_number = _vat_number(person.vat_number.reveal(), country)
     return Party(

@@ -39,22 +39,27 @@ def _iban(number: str) -> str:
 
 
 def _target(url: str) -> str:
+    """Return the address of a folder. It is stored readable, so nothing secret may stand in it."""
     url = url.strip().rstrip("/")
-    if "://" not in url:
+    scheme, sign, rest = url.partition("://")
+    if not sign or not scheme.isalnum():
         raise ValueError("is a URL: file:///srv/invoices, s3://connection@bucket/invoices, ...")
+    user, at, _ = rest.partition("/")[0].rpartition("@")
+    if (at and ":" in user) or "?" in url or "#" in url:
+        raise ValueError("holds no key and no password: put them in an Airflow connection, and name that before the @")
+    if ".." in rest.split("/"):
+        raise ValueError("goes down only: without '..'")
+    if scheme == "file" and not rest.startswith("/"):
+        raise ValueError("is no folder of this machine: a local one has three slashes, file:///srv/invoices")
     return url
 
 
 class UblSettings(Frozen):
     """``IntegrationSettings.package`` of an integration that writes files."""
 
-    administration_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = Field(
-        description="your own short name of the administration that the files are for; integrations with an equal one"
-        " share its numbers"
-    )
     target: Annotated[str, AfterValidator(_target)] = Field(
-        description="where the files go: a URL of Airflow's ObjectStoragePath, e.g. file:///srv/invoices or"
-        " s3://connection@bucket/invoices"
+        description="where the files go: a folder of this administration alone, as a URL of Airflow's"
+        " ObjectStoragePath, e.g. file:///srv/invoices or s3://connection@bucket/invoices"
     )
     profile: Profile = Field(
         default="nlcius",
