@@ -265,7 +265,8 @@ class Connectable(Protocol):
 
     name: str  #: the folder's name, used in integration codes
     #: Validates ``IntegrationSettings.shop`` or ``.package``. A shop's has a field ``url``, a package's
-    #: ``administration_id`` (or ``target``, a folder): integrations with an equal one share the shop, or the administration with its numbers.
+    #: ``administration_id`` (or ``target``, a folder): integrations with an equal one share the shop, or the
+    #: administration with its numbers.
     settings_model: type[Frozen]
     credentials_model: type[Frozen]  #: fields of type ``Personal``; shown by nobody
 

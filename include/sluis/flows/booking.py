@@ -21,6 +21,7 @@ from sluis.flows import posting
 from sluis.flows.booking_debtors import Debtors
 from sluis.flows.booking_rows import Rows
 from sluis.flows.booking_sending import Document, Halted, Placed, Sender
+from sluis.flows.booking_told import as_it_stands, not_before, reason_of, told_as
 from sluis.flows.correcting import Corrector, Made, Order, form_back
 from sluis.flows.patience import Patience
 from sluis.flows.wiring import Session
@@ -126,17 +127,17 @@ class Booker:
             done = act()
         except Halted as error:
             self.must_retry |= error.code != reasons.QUOTA_SPENT
-            return _told_as(document, Result.DEFERRED, error.code)
+            return told_as(document, Result.DEFERRED, error.code)
         except QuotaSpent as error:
             self._sender.stopped, self.quota_frees_in = reasons.QUOTA_SPENT, error.retry_after
-            return _told_as(document, Result.DEFERRED, reasons.QUOTA_SPENT)
+            return told_as(document, Result.DEFERRED, reasons.QUOTA_SPENT)
         except RetryLater as error:
-            return _told_as(document, Result.DEFERRED, self._unanswered(document.order_number, error))
+            return told_as(document, Result.DEFERRED, self._unanswered(document.order_number, error))
         except Refused as error:
             self._away = 0
             row = self._rows.latest(self._rows.key(document.kind, document.document_id))
             external_id = row.external_id if row is not None else None
-            return _told_as(document, Result.QUARANTINED, _reason(error), error.field, external_id)
+            return told_as(document, Result.QUARANTINED, reason_of(error), error.field, external_id)
         if self._sender.answered:
             self._away, self._sender.answered = 0, False
         return done
@@ -226,9 +227,13 @@ class Booker:
 
     def _credit_note_standing(self, invoice: Invoice, row: Booking, order: Order, *, same: bool) -> DocumentOutcome:
         if self._rows.netted(invoice_id(invoice.order_id, invoice.part), row):  # the sale goes on after all
-            document = self._document(invoice, row, order)
+            document = self._document(not_before(invoice, self._rows.sale(invoice.order_id, invoice.part)), row, order)
             again = Document(document.invoice, document.form, row.revision + 1, document.debtor_id)
             return self._placed(invoice, self._sender.place(again, None), order)
+        if not same and row.waits_for_summary and not self._by_person(row):  # nothing of it was sent
+            held = self._held_anew(invoice, row)
+            if held is not None:
+                return held
         return self._told(invoice, row, order) if same else self._for_a_person(invoice, row)
 
     def _refunds_changed(self, invoice: Invoice) -> bool:
@@ -263,7 +268,7 @@ class Booker:
             if placed.result is Result.QUARANTINED:
                 return outcome(called, placed.result, reason=placed.row.reason, external_id=placed.row.external_id)
             done = placed.row
-        return _as_it_stands(outcome(called, Result.CORRECTED), done)
+        return as_it_stands(outcome(called, Result.CORRECTED), done)
 
     def _for_a_person(self, invoice: Invoice, row: Booking) -> DocumentOutcome:
         reason = reasons.CHANGED_AFTER_BOOKING
@@ -274,7 +279,7 @@ class Booker:
         back = self._rows.reversal(invoice.document_id, row.revision - 1)
         if back is not None and back.stands and invoice.kind is DocumentKind.INVOICE:
             self._tell_reversal(invoice.document_id, back, order)
-        return _as_it_stands(outcome(invoice, self._result(row)), row)
+        return as_it_stands(outcome(invoice, self._result(row)), row)
 
     def _tell_reversal(self, document_id: str, back: Booking, order: Order) -> None:
         """Tell a reversal that no report has told of: it was made by a run that failed before its own."""
@@ -321,7 +326,7 @@ class Booker:
         if row.stands and self._corrector.settled_reversal(decision.document_id, row, order) is not None:
             return self._ended_before(decision, row, order)
         why = reasons.CHANGED_AFTER_BOOKING
-        for_a_person = _told_as(decision, Result.QUARANTINED, why, decision.reason, row.external_id)
+        for_a_person = told_as(decision, Result.QUARANTINED, why, decision.reason, row.external_id)
         credits = self.session.integration.settings.cancelled_orders == "credit" and decision.ended
         if not row.stands or not credits or self._rows.settled_by_hand(row.key):
             return for_a_person
@@ -334,7 +339,7 @@ class Booker:
         self._corrector.tidy(order)
         if back is None:
             return decision
-        done = _told_as(decision, Result.CORRECTED, reasons.CANCELLED_AFTER_BOOKING, decision.reason, row.external_id)
+        done = told_as(decision, Result.CORRECTED, reasons.CANCELLED_AFTER_BOOKING, decision.reason, row.external_id)
         return done.model_copy(update={"reference": row.reference})
 
     def _ended_before(self, decision: DocumentOutcome, row: Booking, order: Order) -> DocumentOutcome:
@@ -343,7 +348,7 @@ class Booker:
         if back is None or self._result(back) is Result.ALREADY_BOOKED:
             return decision
         self._tell_reversal(decision.document_id, back, order)
-        done = _told_as(decision, Result.CORRECTED, reasons.CANCELLED_AFTER_BOOKING, decision.reason, row.external_id)
+        done = told_as(decision, Result.CORRECTED, reasons.CANCELLED_AFTER_BOOKING, decision.reason, row.external_id)
         return done.model_copy(update={"reference": row.reference})
 
     def _refund_left_out(self, decision: DocumentOutcome, row: Booking | None) -> DocumentOutcome:
@@ -356,9 +361,9 @@ class Booker:
             row = placed.row if placed is not None else None
         sale = self._rows.sale(decision.order_id)
         if row is not None and row.stands:
-            return _as_it_stands(_told_as(decision, self._result(row), None), row)
+            return as_it_stands(told_as(decision, self._result(row), None), row)
         if sale is not None and sale.stands and self._rows.reversed(decision.order_id, sale):
-            return _told_as(decision, Result.SKIPPED, reasons.CREDITED_WITH_ORDER)
+            return told_as(decision, Result.SKIPPED, reasons.CREDITED_WITH_ORDER)
         return decision
 
     def _credited(self, refund: DocumentOutcome) -> DocumentOutcome:
@@ -378,22 +383,3 @@ class Booker:
 
 #: The books hold the document as it is now.
 _STANDS = {Result.BOOKED, Result.ADOPTED, Result.SUMMARISED, Result.ALREADY_BOOKED, Result.CORRECTED}
-
-
-def _told_as(
-    document: DocumentOutcome,
-    result: Result,
-    reason: str | None,
-    field: str | None = None,
-    external_id: str | None = None,
-) -> DocumentOutcome:
-    update = {"result": result, "reason": reason, "field": field, "external_id": external_id}
-    return document.model_copy(update=update)
-
-
-def _as_it_stands(document: DocumentOutcome, row: Booking) -> DocumentOutcome:
-    return document.model_copy(update={"reference": row.reference, "external_id": row.external_id})
-
-
-def _reason(error: Refused) -> str:
-    return error.code if error.code in reasons.REASONS else reasons.REFUSED_BY_PACKAGE

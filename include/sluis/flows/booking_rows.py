@@ -14,6 +14,7 @@ from sluis.core import reasons
 from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Prepared, invoice_id
 from sluis.core.reversal import reversal_id
 from sluis.core.sale import SUFFIXES
+from sluis.errors import Refused
 from sluis.flows.wiring import Session
 from sluis.store.bookings import Booking
 
@@ -107,7 +108,11 @@ class Rows:
         first = _named_after(credit_note, sales.values())
         for revision, sale in sales.items():
             back = self.reversal(document_id, revision)
-            if revision >= first and back is not None and back.stands and back.total_cents != -(sale.total_cents or 0):
+            if revision < first or back is None or not back.stands:
+                continue
+            if back.total_cents is None or sale.total_cents is None:  # emptied by retention: nobody can say
+                raise Refused("its totals are not known any more", code=reasons.CHANGED_AFTER_BOOKING, field="figures")
+            if back.total_cents != -sale.total_cents:
                 return True
         return False
 

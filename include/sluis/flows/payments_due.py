@@ -8,6 +8,7 @@ money that moved. Without a replacement they stay: the customer has a credit unt
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -103,9 +104,14 @@ def carried(
 ) -> Iterator[Due]:  # fmt: skip
     """Yield what moves from earlier revisions of a document to this one: out on the reversals, in here.
 
-    A credit note has no reversal of its own: it was netted by one of its invoice, the last that stands.
+    A credit note has no reversal of its own: it was netted by one of its invoice, the last that stands. So its payment
+    goes out on that one once for each time it came in, whatever reversal took it before.
     """
     first: dict[bytes, PaymentRow] = {}
+    netted = invoice.kind is DocumentKind.CREDIT_NOTE
+    legs_in = Counter(key for (n, key), paid in known.items() if n < row.revision and paid.state is PaymentState.BOOKED)
+    legs_out = Counter(key for _, key in undone.paid)
+    sent = set(undone.paid)
     for (revision, key), paid in sorted(known.items()):
         if revision >= row.revision or paid.state is not PaymentState.BOOKED:
             continue
@@ -114,7 +120,9 @@ def carried(
             continue  # not taken back as an invoice: the payment stays where it is
         first.setdefault(key, paid)
         out = Place(kind=DocumentKind.CREDIT_NOTE, document_key=undone.document_key, revision=back, payment_key=key)
-        if (back, key) not in undone.paid:
+        if (back, key) not in sent and not (netted and legs_out[key] >= legs_in[key]):
+            sent.add((back, key))
+            legs_out[key] += 1
             day = open_day(paid.paid_on, settings)
             yield _moved(paid, out, (undone.document_id, undone.standing[back]), -1, day)
     if row.external_id is None or row.form != "invoice":
