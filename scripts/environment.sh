@@ -24,6 +24,8 @@ done
 
 say "Installing $lock into .venv (first time: about a minute) ..."
 [ -x .venv/bin/python ] || "$python" -m venv .venv
+# An environment that another tool made may have no pip.
+.venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null 2>&1
 if [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null; then
   VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --require-hashes -r "$lock"
   VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --no-deps -e .
