@@ -60,6 +60,24 @@ def test_json_has_every_difference_and_the_list_goes_to_its_file_alone(world: Wo
     assert next(csv.reader(io.StringIO(target.read_text()))) == ["country", "vat_number", "goods", "services"]
 
 
+def test_a_file_that_was_there_becomes_the_persons_alone_and_a_link_is_not_followed(
+    world: World, tmp_path: Path
+) -> None:
+    command = ("reconcile", world.merchant, world.code, "--period", PERIOD, "--icp")
+    target, link, elsewhere = tmp_path / "icp.csv", tmp_path / "link", tmp_path / "elsewhere"
+    target.write_text("old and long " * 100)
+    target.chmod(0o644)
+    assert run(*command, str(target)).exit_code == 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert target.read_text() == "country,vat_number,goods,services\n"
+    link.symlink_to(elsewhere)
+    for refused in (link, tmp_path, Path("/dev/null")):
+        result = run(*command, str(refused))
+        assert result.exit_code == 1
+        assert f"cannot write {refused}" in result.output
+    assert not elsewhere.exists()
+
+
 def test_what_is_no_period_is_one_clear_line(world: World) -> None:
     result = run("reconcile", world.merchant, world.code, "--period", "third quarter")
     assert result.exit_code == 1

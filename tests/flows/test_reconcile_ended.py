@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,8 @@ import pytest
 from sluis.core.reconciliation import Period, ended
 from sluis.flows import integrations
 from sluis.flows.context import RunRequest
+from sluis.flows.reconcile import reconcile
+from sluis.flows.reconcile_books import InPackage, shown
 from sluis.flows.reconcile_ended import is_due, reconcile_ended
 from sluis.flows.wiring import open_session
 from sluis.store.integrations import Integrations, IntegrationState
@@ -73,6 +76,40 @@ def test_an_open_difference_is_counted_and_named_in_the_log(followed: World, cap
     assert f"reference={invoice['reference']}" in lines[0]
     assert "missing_in_package" in lines[0]
     assert not is_due(run_of(followed, TURN))  # told once: from then on a person reconciles
+
+
+def test_what_a_person_typed_in_the_package_is_not_shown(followed: World, caplog: pytest.LogCaptureFixture) -> None:
+    (invoice,) = list(followed.books.invoices.values())
+    typed = ("Jan Kanarie jan@example.com", "0612345678-C1", f"{invoice['reference']}-C1")
+    for at, reference in enumerate(typed):
+        copied = {**copy.deepcopy(invoice), "id": f"99999999{at}", "reference": reference}
+        followed.books.invoices[copied["id"]] = copied
+        followed.books.by_date[copied["date"]].append(copied["id"])
+    with caplog.at_level(logging.INFO, logger="sluis"):
+        reconcile_ended(run_of(followed, TURN))
+    log = "\n".join(r.getMessage() for r in caplog.records)
+    for hidden in ("Kanarie", "example.com", "0612345678"):
+        assert hidden not in log
+    for told in ("reference=id:999999990 ", "reference=id:999999991 ", f"reference={typed[2]} "):
+        assert told in log
+    with open_session(followed.merchant, followed.code) as session:
+        made = reconcile(session, MONTH).result
+    assert {d.reference for d in made.differences} == {"id:999999990", "id:999999991", typed[2]}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "reference", "is_shown"),
+    [
+        ("", "1001", True), ("WEB-", "WEB-1001-C1", True), ("", "1001-R2-C", True), ("", "1001-V1-C2", True),
+        ("", "1001-RC", True), ("", "1001-P1", True), ("W", "WD20261101-2", True), ("", "2026/0001", True),
+        ("", "Jan", False), ("", "jan@example.com", False), ("", "J. de Vries 12", False), ("", "0612345678", False),
+        ("", "0612345678-P1", False), ("WEB-", "WEB-0612345678", False), ("NL", "NL123456782B90", False),
+        ("", "NL91ABNA0417164300", False), ("", "", False), ("", "1001\n", False),
+    ],
+)  # fmt: skip
+def test_a_reference_is_shown_where_it_is_a_number_of_our_form(prefix: str, reference: str, is_shown: bool) -> None:
+    found = InPackage("77", reference, MONTH.start, "EUR", 1, 0, None)
+    assert shown(found, prefix) == (reference if is_shown else "id:77")
 
 
 def test_a_shop_that_was_not_read_past_the_end_waits(world: World) -> None:

@@ -220,6 +220,21 @@ def test_a_consultation_number_that_is_none_is_dropped(value: object) -> None:
     assert said({**VALID, "requestIdentifier": value}, asked).request_id is None
 
 
+@pytest.mark.parametrize("value", ["DE123456788", "WAPI-123456788", "WAPI.123.456.788", "de123456788"])
+def test_the_number_asked_comes_back_neither_as_a_consultation_nor_as_a_code(value: str) -> None:
+    asked = Question("DE", "123456788")
+    told = said({**VALID, "requestIdentifier": value}, asked)
+    assert (told.state, told.request_id) == ("valid", None)
+    refused = said({"actionSucceed": False, "errorWrappers": [{"error": value.upper().replace(".", "_")}]}, asked)
+    assert (refused.state, refused.code) == ("unverified", "UNKNOWN_ERROR")
+
+
+def test_a_short_number_does_not_cost_the_consultation_by_chance() -> None:
+    answer = {**VALID, "countryCode": "RO", "vatNumber": "18", "requestIdentifier": "WAPIAAAA1815"}
+    assert said(answer, Question("RO", "18")).request_id == "WAPIAAAA1815"
+    assert said({**answer, "requestIdentifier": "RO18"}, Question("RO", "18")).request_id is None
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+from typing import Any
+
 import psycopg
 import pytest
 from psycopg import sql
 
+from sluis.core.evidence import Evidence, VatCheck
 from sluis.core.invoice import DocumentKind
 from sluis.errors import Defect, NotConfigured, RetryLater
 from sluis.store.bookings import Bookings
 from sluis.store.credentials import Credentials
 from sluis.store.database import connect, owner_connection, task_connection
 from sluis.store.debtors import DebtorLinks
-from sluis.store.integrations import Integrations
+from sluis.store.integrations import Integration, Integrations
 from sluis.store.merchants import Merchants
+from sluis.store.payments import PaymentRows, PaymentState, Place
 from sluis.store.quarantine import Quarantine
 from sluis.store.server import LocalServer
+from sluis.store.vat_checks import VatChecks
 from sluis.transit.store import Transit
 from tests.conftest import Database
 from tests.store.helpers import add_integration, claim, key
@@ -23,7 +29,14 @@ from tests.store.helpers import add_integration, claim, key
 pytestmark = pytest.mark.postgres
 GUARDED = (
     "merchant", "integration", "credential", "booking", "debtor_link", "quarantine", "run_report", "transit_chunk",
+    "payment", "vat_number_check", "reconciliation",
 )  # fmt: skip
+
+CHECK = VatCheck(state="invalid", checked_at=datetime(2026, 11, 23, tzinfo=UTC), request_id="WAPI1")
+PAID = Place(kind=DocumentKind.INVOICE, document_key=key(1), revision=0, payment_key=key(5))
+AMOUNT: dict[str, Any] = {
+    "amount_cents": 1210, "currency": "EUR", "paid_on": date(2026, 11, 2), "account": "1", "run_id": "run",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -41,6 +54,13 @@ def two_merchants(database: Database) -> tuple[str, str]:
                 kind=DocumentKind.INVOICE, document_key=key(1), shop_order_id="1", order_number="1", reason="unpaid"
             )
             Transit(conn, integration.merchant, database.keyring).seal("b", "orders", 0)
+            PaymentRows(conn, integration).claim(PAID, **AMOUNT)
+            VatChecks(conn, integration.merchant).put(key(9), CHECK)
+            conn.execute(
+                """insert into sluis.reconciliation (merchant_code, integration_code, period, run_id, settled, result)
+                values (%s, %s, '2026Q3', 'cli', true, '{}')""",
+                [integration.merchant, integration.code],
+            )
         codes.append(integration.merchant)
     return codes[0], codes[1]
 
@@ -76,6 +96,8 @@ def test_a_task_can_neither_write_nor_change_nor_delete_anothers_rows(
             lambda: claim(Bookings(conn, theirs), 2),
             lambda: DebtorLinks(conn, theirs).put("new", "1"),
             lambda: Transit(conn, other, database.keyring).seal("b2", "orders", 0),
+            lambda: PaymentRows(conn, theirs).claim(PAID.model_copy(update={"payment_key": key(6)}), **AMOUNT),
+            lambda: VatChecks(conn, other).put(key(8), CHECK),
         ):
             with pytest.raises(Defect, match="42501"):
                 write()
@@ -124,6 +146,15 @@ def test_a_task_takes_no_number_in_anothers_administration(database: Database, t
         "insert into sluis.merchant values ('mzzzz')",
         "delete from sluis.credential",
         "select * from sluis.alembic_version",
+        "update sluis.payment set amount_cents = 1",
+        "update sluis.payment set paid_on = '2020-01-01'",
+        "update sluis.payment set account = '2'",
+        "update sluis.payment set payment_key = document_key",
+        "update sluis.vat_number_check set number_key = sha256('x')",
+        "update sluis.reconciliation set settled = true",
+        "delete from sluis.reconciliation",
+        "drop trigger booked_stays on sluis.booking",
+        "alter table sluis.payment disable trigger booked_stays",
         "create table sluis.mine ()",
         "create table public.mine ()",
     ],
@@ -133,6 +164,73 @@ def test_the_task_role_cannot_lift_the_guard_or_take_what_it_does_not_need(
 ) -> None:
     with database.task(two_merchants[0]) as conn, pytest.raises(Defect, match="42501"):
         conn.execute(statement)
+
+
+@pytest.fixture
+def booked(database: Database) -> Integration:
+    """An integration with a booked invoice and its booked payment."""
+    integration = add_integration(database)
+    with database.task(integration.merchant) as conn:
+        claim(Bookings(conn, integration), 1, evidence=Evidence(vat_check=CHECK))
+        Bookings(conn, integration).booked(
+            DocumentKind.INVOICE, key(1), 0, external_id="x", debtor_id=None, package_total_cents=1210,
+            package_vat_cents=210, adopted=False,
+        )  # fmt: skip
+        PaymentRows(conn, integration).claim(PAID, **AMOUNT)
+        PaymentRows(conn, integration).booked(PAID, "p")
+    return integration
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update sluis.booking set state = 'claimed'",
+        "update sluis.booking set external_id = 'y'",
+        """update sluis.booking set evidence = '{"vat_check": {"state": "valid"}}'""",
+        "update sluis.booking set figures = '[]'",
+        "update sluis.booking set total_cents = 1",
+        "update sluis.booking set vat_cents = 0",
+        "update sluis.payment set state = 'claimed'",
+        "update sluis.payment set state = 'quarantined', external_id = null",
+        "update sluis.payment set external_id = 'q'",
+    ],
+)
+def test_a_task_cannot_rewrite_what_is_booked(database: Database, booked: Integration, statement: str) -> None:
+    with database.task(booked.merchant) as conn, pytest.raises(Defect, match="42501"):
+        conn.execute(statement)
+
+
+def test_a_task_deletes_claims_and_nothing_that_is_booked(database: Database, booked: Integration) -> None:
+    other = PAID.model_copy(update={"payment_key": key(6)})
+    with database.task(booked.merchant) as conn:
+        store = PaymentRows(conn, booked)
+        store.claim(other, **AMOUNT)
+        store.release(other)
+        claim(Bookings(conn, booked), 2)
+        Bookings(conn, booked).release(DocumentKind.INVOICE, key(2), 0)
+        assert conn.execute("delete from sluis.payment").rowcount == 0
+        assert conn.execute("delete from sluis.booking").rowcount == 0
+        assert [row.payment_key for row in store.of([(PAID.kind, PAID.document_key)])] == [PAID.payment_key]
+
+
+def test_retention_may_empty_what_is_booked_and_the_owner_delete_it(database: Database, booked: Integration) -> None:
+    with database.task(booked.merchant) as conn:
+        emptied = "evidence = null, figures = null, total_cents = null, vat_cents = null, payment_method = null"
+        assert conn.execute(f"update sluis.booking set {emptied}").rowcount == 1
+    with database.owner() as conn:
+        assert conn.execute("update sluis.payment set amount_cents = null, paid_on = null").rowcount == 1
+        [row] = PaymentRows(conn, booked).of([(PAID.kind, PAID.document_key)])
+        assert (row.emptied, row.amount_cents, row.paid_on, row.state) == (True, None, None, PaymentState.BOOKED)
+        with pytest.raises(Defect, match="payment_emptied"):
+            _ = row.sent
+        assert PaymentRows(conn, booked).claim(PAID, **AMOUNT) is None  # never again
+        assert conn.execute("delete from sluis.booking").rowcount == 1
+        assert conn.execute("select count(*) from sluis.payment").fetchone() == (0,)
+
+
+def test_a_claim_keeps_the_amount_that_it_is_looked_up_by(database: Database, two_merchants: tuple[str, str]) -> None:
+    with database.owner() as conn, pytest.raises(Defect, match="23514"):
+        conn.execute("update sluis.payment set amount_cents = null")
 
 
 def test_the_registry_function_gives_codes_and_schedules_of_all_and_nothing_else(

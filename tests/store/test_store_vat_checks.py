@@ -10,7 +10,7 @@ from sluis.core.evidence import VatCheck
 from sluis.core.personal import Personal
 from sluis.errors import Defect
 from sluis.privacy.pseudonyms import Pseudonyms
-from sluis.store.vat_checks import VatChecks
+from sluis.store.vat_checks import KEPT_FOR, VatChecks
 from tests.conftest import Database
 from tests.store.helpers import add_integration, key
 
@@ -36,6 +36,22 @@ def test_an_old_answer_is_none(database: Database) -> None:
         checks.put(key(1), YES)
         assert checks.get([key(1)], since=NOW - timedelta(seconds=1)) == {key(1): YES}
         assert checks.get([key(1)], since=NOW) == {}
+
+
+def test_what_is_too_old_to_be_used_is_deleted_by_the_next_answer_of_its_merchant(database: Database) -> None:
+    one, other = add_integration(database).merchant, add_integration(database, administration="moneybird/2").merchant
+    for merchant in (one, other):
+        with database.task(merchant) as conn:
+            VatChecks(conn, merchant).put(key(1), YES)
+            VatChecks(conn, merchant).put(key(2), LATER_NO)
+    with database.task(one) as conn:
+        checks = VatChecks(conn, one)
+        checks.put(key(3), YES.model_copy(update={"checked_at": NOW + KEPT_FOR}))
+        assert set(checks.get([key(1), key(2), key(3)], since=NOW - KEPT_FOR)) == {key(1), key(2), key(3)}
+        checks.put(key(3), YES.model_copy(update={"checked_at": NOW + KEPT_FOR + timedelta(seconds=1)}))
+        assert set(checks.get([key(1), key(2), key(3)], since=NOW - KEPT_FOR)) == {key(2), key(3)}
+    with database.task(other) as conn:
+        assert len(VatChecks(conn, other).get([key(1), key(2)], since=NOW - KEPT_FOR)) == 2
 
 
 def test_that_nobody_answered_is_never_stored(database: Database) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -76,7 +78,10 @@ def reconcile(
 
 
 def _hand_over(lines: Iterable[IcpLine], target: str) -> None:
-    """Write the list where a person asked for it; a file is his alone to read."""
+    """Write the list where a person asked for it; a file is his alone to read, also one that was there before.
+
+    Nothing is written through a link: it may lead to where others read.
+    """
     from sluis.core.icp import as_csv
     from sluis.errors import NotConfigured
 
@@ -85,8 +90,12 @@ def _hand_over(lines: Iterable[IcpLine], target: str) -> None:
         sys.stdout.write(text)
         return
     try:
-        handle = os.open(Path(target), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        handle = os.open(Path(target), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError(errno.EINVAL, "it is no file")
+            os.fchmod(handle, 0o600)
+            os.ftruncate(handle, 0)
             file.write(text)
     except OSError as error:
         raise NotConfigured(f"cannot write {target}: {error.strerror}") from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from sluis.core import bookable, vat
 from sluis.core.evidence import NO_EVIDENCE, Evidence, ExchangeRate, Needs, VatCheck
@@ -20,11 +20,10 @@ from sluis.core.order import Order
 from sluis.core.settings import IntegrationSettings
 from sluis.flows.wiring import Session
 from sluis.store.bookings import Booking, BookingState
+from sluis.store.vat_checks import KEPT_FOR
 
 log = logging.getLogger("sluis.evidence")
 
-#: How long a yes or no about a number is used again.
-KEPT_FOR = timedelta(hours=24)
 #: After so many questions in a row without an answer a member state is not asked again in this run.
 STATE_SILENT = 3
 #: After so many in a row over all member states the register itself is taken to be away.

@@ -21,6 +21,7 @@ from sluis.core.journals import Paid
 from sluis.core.money import cents, from_cents
 from sluis.core.order import Payment
 from sluis.errors import OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
+from sluis.flows.booking_sending import Halted
 from sluis.flows.patience import Patience
 from sluis.flows.payments import PART
 from sluis.flows.payments_due import open_day
@@ -65,44 +66,112 @@ class LatePayments:
         own = row.form == "journal_entry" and row.state is BookingState.BOOKED and row.summary_key is None
         if not (own and self._settings.register_payments and row.paid is not None):
             return ()
+        if next(journals.late(invoice.payments, row.paid, invoice.kind.sign), None) is None:
+            return ()
+        claims, before = self._known(row)
         told: list[DocumentOutcome] = []
         counted = row.paid
-        known = None
-        for payment, name in journals.late(invoice.payments, row.paid, invoice.kind.sign):
-            if known is None:
-                known = [r for r in self._store.of([row.key]) if r.revision == row.revision]
-            before = sum(r.state is PaymentState.BOOKED for r in known) + len(told)
-            due = self._due(invoice, row, payment, name, before)
-            claim = next((r for r in known if r.payment_key == due.place.payment_key), None)
+        while (late := next(journals.late(invoice.payments, counted, invoice.kind.sign), None)) is not None:
+            number = before + len(told) + 1
+            claim = claims.pop() if claims else None
+            due = (
+                self._due(invoice, row, *late, number) if claim is None else self._claimed(invoice, row, claim, number)
+            )
             done = self._bring(invoice, row, due, claim, counted)
+            if done is None:
+                continue
             told.append(done)
             if done.result not in (Result.BOOKED, Result.ADOPTED):
                 break
             counted = journals.paid_together([counted, [due.paid]])
         return tuple(told)
 
-    def _due(self, invoice: Invoice, row: Booking, payment: Payment, name: str, before: int) -> _Late:
+    def look_up(
+        self, document: Invoice | DocumentOutcome, row: Booking
+    ) -> tuple[Booking, tuple[DocumentOutcome, ...]]:  # fmt: skip
+        """Find out what became of a payment without an answer before its document is taken back.
+
+        Returns the row with what the books count as paid now, and what was found. ``document`` is of the row's order,
+        or the row's own. Raises ``RetryLater`` (the outcome is still unknown), ``Reconnect``, and ``Refused``.
+        """
+        entry = row.form == "journal_entry" and row.state is BookingState.BOOKED and row.summary_key is None
+        if not entry or row.paid is None:
+            return row, ()
+        row = self._session.bookings.latest([row.key]).get(row.key, row)
+        claims, before = self._known(row)
+        told: list[DocumentOutcome] = []
+        counted = row.paid or ()
+        for claim in claims:
+            if self._stopped:
+                raise Halted("no further call is made in this run", code=self._stopped)
+            due = self._claimed(document, row, claim, before + len(told) + 1)
+            found = self._found(claim, due)
+            if found is not None:
+                counted = journals.paid_together([counted, [due.paid]])
+                self._store.counted(due.place, found.external_id, counted)
+                made = _with(_outcome(document, due), Result.ADOPTED, None)
+                told.append(made.model_copy(update={"kind": row.kind, "external_id": found.external_id}))
+        return row.model_copy(update={"paid": counted}), tuple(told)
+
+    def _known(self, row: Booking) -> tuple[list[PaymentRow], int]:
+        """Return the claims without an answer on a document as it stands, and how many payments of it are booked."""
+        known = [paid for paid in self._store.of([row.key]) if paid.revision == row.revision]
+        claims = [paid for paid in known if paid.state is PaymentState.CLAIMED]
+        return claims, sum(paid.state is PaymentState.BOOKED for paid in known)
+
+    def _key(self, document: Invoice | DocumentOutcome, name: str) -> bytes:
         code = self._session.integration.code
-        key = self._session.pseudonyms.payment_key(code, invoice.kind, invoice.document_id, name)
+        return self._session.pseudonyms.payment_key(code, document.kind, document.document_id, name)
+
+    def _due(self, invoice: Invoice, row: Booking, payment: Payment, name: str, number: int) -> _Late:
         amount = invoice.kind.sign * cents(payment.amount)
         return _Late(
-            place=Place(kind=row.kind, document_key=row.document_key, revision=row.revision, payment_key=key),
+            place=Place(
+                kind=row.kind, document_key=row.document_key, revision=row.revision,
+                payment_key=self._key(invoice, name),
+            ),
             paid=Paid(method=payment.method, gift_card=payment.gift_card, cents=amount),
             on=local_date(payment.paid_at, self._settings),
-            reference=f"{row.reference}-P{before + 1}",
+            reference=f"{row.reference}-P{number}",
+        )  # fmt: skip
+
+    def _claimed(self, document: Invoice | DocumentOutcome, row: Booking, claim: PaymentRow, number: int) -> _Late:
+        """Return a payment as it was sent: the shop may tell another amount of it since, or nothing."""
+        amount, day = claim.sent
+        method, gift_card = self._way(document, row, claim)
+        return _Late(
+            place=claim,
+            paid=Paid(method=method, gift_card=gift_card, cents=amount),
+            on=day,
+            reference=f"{row.reference}-P{number}",
         )
+
+    def _way(self, document: Invoice | DocumentOutcome, row: Booking, claim: PaymentRow) -> tuple[str, bool]:
+        """Return how a claim was paid: its own payment's method, else one that leads to the account it was posted on.
+
+        A correction takes the money back from that account, whatever the method is called.
+        """
+        mapping = self._settings.mapping
+        ways: list[tuple[str, bool]] = []
+        if isinstance(document, Invoice) and document.kind is row.kind:
+            late = list(journals.late(document.payments, row.paid or (), document.kind.sign))
+            late.sort(key=lambda one: self._key(document, one[1]) != claim.payment_key)
+            ways = [(payment.method, payment.gift_card) for payment, _ in late]
+        ways += [(row.payment_method or "", False), *((paid.method, paid.gift_card) for paid in row.paid or ())]
+        ways += [("", True), *((method, False) for method in mapping.clearing if method != "*"), ("", False)]
+        leads = (way for way in ways if mapping.clearing_account(way[0], gift_card=way[1]) == claim.account)
+        return next(leads, ways[0])
 
     def _bring(
         self, invoice: Invoice, row: Booking, due: _Late, claim: PaymentRow | None, counted: tuple[Paid, ...]
-    ) -> DocumentOutcome:
-        """Bring one payment to the books, or say why not."""
+    ) -> DocumentOutcome | None:
+        """Bring one payment to the books, or say why not; ``None``: nothing stands of the claim, which is free now."""
         told = _outcome(invoice, due)
         if self._stopped:
             return _with(told, Result.DEFERRED, self._stopped)
         after = journals.paid_together([counted, [due.paid]])
         try:
-            found = self._look_up(claim, due) if claim is not None else None
-            booked = found or self._send(row, due)
+            booked = self._found(claim, due) if claim is not None else self._send(row, due)
         except QuotaSpent:
             self._stopped = reasons.QUOTA_SPENT
             return _with(told, Result.DEFERRED, self._stopped)
@@ -114,22 +183,34 @@ class LatePayments:
             return _with(told, Result.DEFERRED, self._stopped)
         except Refused as error:
             return _with(told, Result.QUARANTINED, error.code, error.field)
+        if booked is None:
+            return None
         self._store.counted(due.place, booked.external_id, after)
         log.info("order=%s payment %s booked", invoice.order_number, due.reference)
-        return _with(told, Result.ADOPTED if found else Result.BOOKED, None).model_copy(
+        return _with(told, Result.ADOPTED if claim is not None else Result.BOOKED, None).model_copy(
             update={"external_id": booked.external_id}
         )
 
-    def _look_up(self, claim: PaymentRow, due: _Late) -> Booked | None:
-        """Find out what became of an entry without an answer; what stands nowhere is free to be sent again."""
+    def _found(self, claim: PaymentRow, due: _Late) -> Booked | None:
+        """Find out what became of an entry without an answer; what stands nowhere is free to be sent again.
+
+        Raises ``Refused`` for what stands there more than once, or in another currency: the claim stays.
+        """
         wait = (claim.claimed_at + self._settle - datetime.now(UTC)).total_seconds()
         if wait > 0:
             log.info("a payment has a claim without an answer; waiting %.0f s before it is looked up", wait)
             self._sleep(wait)
         find = self._session.package.find_entry
-        found = self._patience.call(lambda: find(due.reference, claim.paid_on))
+        found = self._patience.call(lambda: find(due.reference, due.on))
         if found is None:
             self._store.release(due.place)
+            return None
+        if found.copies > 1:
+            field = f"{due.reference} copies={found.copies}"
+            raise Refused("a payment stands in the books more than once", code=reasons.BOOKED_TWICE, field=field)
+        if found.currency != claim.currency:
+            field = f"{due.reference} currency"
+            raise Refused("a payment stands wrongly in the books", code=reasons.PAYMENT_REFUSED, field=field)
         return found
 
     def _send(self, row: Booking, due: _Late) -> Booked:
@@ -162,16 +243,16 @@ class LatePayments:
                     raise
 
 
-def _outcome(invoice: Invoice, due: _Late) -> DocumentOutcome:
+def _outcome(document: Invoice | DocumentOutcome, due: _Late) -> DocumentOutcome:
     return DocumentOutcome(
-        kind=invoice.kind,
-        document_id=invoice.document_id,
-        order_id=invoice.order_id,
-        order_number=invoice.order_number,
+        kind=document.kind,
+        document_id=document.document_id,
+        order_id=document.order_id,
+        order_number=document.order_number,
         result=Result.BOOKED,
         reference=due.reference,
         issue_date=due.on,
-        currency=invoice.currency,
+        currency=document.currency,
         total=from_cents(due.paid.cents),
         part=PART,
         role=Role.OWN,

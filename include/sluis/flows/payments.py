@@ -105,9 +105,9 @@ class Payments:
     def _from_shop(self, invoice: Invoice, row: Booking, known: Known, carried_keys: set[bytes]) -> list[Due]:
         """Return what the shop tells and no row holds; a payment that stood on an earlier revision keeps its amount."""
         keys = {payment.payment_id: self._key(invoice, payment.payment_id) for payment in invoice.payments}
-        settled = {key for (_, key), paid in known.items() if paid.state is PaymentState.BOOKED} | carried_keys
+        done = {key for (_, key), paid in known.items() if paid.state is PaymentState.BOOKED or paid.emptied}
         dues = from_shop(invoice, row, keys, self._settings)
-        return [due for due in dues if due.place.payment_key not in settled]
+        return [due for due in dues if due.place.payment_key not in done | carried_keys]
 
     def _key(self, invoice: Invoice, payment_id: str) -> bytes:
         where = self._session.integration.code
@@ -134,7 +134,7 @@ class Payments:
         """
         told = []
         for paid in [*known.values(), *(undone.paid.values() if undone else ())]:
-            if paid.state is PaymentState.BOOKED:
+            if paid.state is PaymentState.BOOKED or paid.emptied:
                 continue
             rows = self._known[paid.kind, paid.document_key]
             document = self._store.standing(paid.kind, paid.document_key).get(paid.revision)
@@ -158,11 +158,11 @@ class Payments:
 
     def _match(self, paid: PaymentRow, stand: Sequence[PaidInBooks], reference: Personal) -> PaidInBooks | None:
         """Return what a row may have made: by our key or its reference, else by amount and day (by hand: any day)."""
-        taken = self._taken(paid)
-        free = [p for p in stand if p.external_id not in taken and p.amount == from_cents(paid.amount_cents)]
+        taken, (amount, day) = self._taken(paid), paid.sent
+        free = [p for p in stand if p.external_id not in taken and p.amount == from_cents(amount)]
         named = [p for p in free if p.payment_key == _name(paid) or (reference and p.reference == reference)]
         by_hand = paid.state is PaymentState.QUARANTINED
-        others = [p for p in free if p.payment_key is None and (by_hand or p.paid_on == paid.paid_on)]
+        others = [p for p in free if p.payment_key is None and (by_hand or p.paid_on == day)]
         return next(iter(named or others), None)
 
     def _taken(self, place: Place) -> set[str | None]:
@@ -197,7 +197,8 @@ class Payments:
 
     def _told_anew(self, paid: PaymentRow, row: Booking) -> bool:
         """Whether an earlier try of this run has registered it, which no report tells yet."""
-        return (paid.revision, paid.run_id, paid.state) == (row.revision, self._run_id, PaymentState.BOOKED)
+        booked = (paid.revision, paid.run_id, paid.state) == (row.revision, self._run_id, PaymentState.BOOKED)
+        return booked and not paid.emptied
 
     # ------------------------------------------------------------------------------------------------- the protocol
 
@@ -328,9 +329,10 @@ def _outcome(
 
 def _again(invoice: Invoice, row: Booking, paid: PaymentRow, result: Result = Result.BOOKED) -> DocumentOutcome:
     """Tell what an earlier try has registered."""
+    amount, day = paid.sent
     due = Due(
         place=paid, document_id=invoice.document_id, external_id=row.external_id or "", currency=paid.currency,
-        amount=from_cents(paid.amount_cents), paid_on=paid.paid_on, account=paid.account,
+        amount=from_cents(amount), paid_on=day, account=paid.account,
     )  # fmt: skip
     return _outcome(invoice, row, due, result, external_id=paid.external_id)
 

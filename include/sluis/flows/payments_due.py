@@ -113,7 +113,7 @@ def carried(
     legs_out = Counter(key for _, key in undone.paid)
     sent = set(undone.paid)
     for (revision, key), paid in sorted(known.items()):
-        if revision >= row.revision or paid.state is not PaymentState.BOOKED:
+        if revision >= row.revision or paid.state is not PaymentState.BOOKED or paid.emptied:
             continue
         back = revision if invoice.kind is DocumentKind.INVOICE else max(undone.standing, default=-1)
         if back not in undone.standing:
@@ -123,13 +123,13 @@ def carried(
         if (back, key) not in sent and not (netted and legs_out[key] >= legs_in[key]):
             sent.add((back, key))
             legs_out[key] += 1
-            day = open_day(paid.paid_on, settings)
+            day = open_day(paid.sent[1], settings)
             yield _moved(paid, out, (undone.document_id, undone.standing[back]), -1, day)
     if row.external_id is None or row.form != "invoice":
         return
     for key, paid in first.items():
         if (row.revision, key) not in known:
-            day = open_day(paid.paid_on, settings)
+            day = open_day(paid.sent[1], settings)
             yield _moved(paid, _place(row, row.revision, key), (invoice.document_id, row.external_id), 1, day)
 
 
@@ -139,7 +139,7 @@ def _moved(paid: PaymentRow, place: Place, document: tuple[str, str], sign: int,
         place=place,
         document_id=document_id,
         external_id=external_id,
-        amount=from_cents(paid.amount_cents) * sign,
+        amount=from_cents(paid.sent[0]) * sign,
         currency=paid.currency,
         paid_on=day,
         account=paid.account,

@@ -90,6 +90,7 @@ class _Making:
         self.books_side = BooksSide(
             period=self.period, today=self.today, books=self.books, sheet=self.sheet, maker=self.maker, icp=self.icp,
             summaries={(s.document_key, s.revision): s for s in self.ledger.summaries(start, end)},
+            prefix=self.settings.reference_prefix,
         )  # fmt: skip
         self.shop_side = ShopSide(
             period=self.period, watermark=self.session.integration.watermark, sheet=self.sheet, books=self.books,

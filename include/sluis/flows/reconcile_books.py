@@ -6,6 +6,7 @@ VAT is off, the difference stands under the one rate it can belong to, or under 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -21,9 +22,12 @@ from sluis.core.reconciliation import NOT_SPLIT, SLUIS_PACKAGE, Difference, Peri
 from sluis.core.vat_return import Maker
 from sluis.flows.summaries import NOTHING
 from sluis.ports import Booked
+from sluis.shops.reading import is_order_number
 from sluis.store.bookings_rows import Booking, BookingState
 from sluis.store.ledger import RowId
 
+#: What sluis puts behind an order's number: credit note, revision, further document, reverse charge, late payment.
+_ENDINGS = re.compile(r"(-(C[0-9]{0,3}|R[0-9]{1,3}|V[0-9]{1,3}|RC|P[0-9]{1,3}))+\Z")
 #: A day's journal entry is posted by the first runs after the day; later than this something is wrong.
 POSTED_WITHIN = timedelta(days=3)
 
@@ -127,6 +131,7 @@ class BooksSide:
     maker: Maker
     icp: Icp
     summaries: dict[tuple[bytes, int], Booking]
+    prefix: str = ""  #: of the integration's numbers
     not_split: int = 0
     waiting_references: set[str] = field(default_factory=set)  #: of claims: the package may hold them
     _done: set[RowId] = field(default_factory=set)
@@ -259,7 +264,7 @@ class BooksSide:
             Difference(
                 cause=cause, between=SLUIS_PACKAGE,
                 kind=DocumentKind.CREDIT_NOTE if found.total_cents < 0 else DocumentKind.INVOICE,
-                order_number=None, reference=found.reference, currency=found.currency, first_cents=None,
+                order_number=None, reference=shown(found, self.prefix), currency=found.currency, first_cents=None,
                 second_cents=found.total_cents, second_date=found.day, detail=detail,
             )
         )  # fmt: skip
@@ -276,6 +281,17 @@ class BooksSide:
                 first_date=booking.issue_date, second_date=second_date, detail=detail,
             )
         )  # fmt: skip
+
+
+def shown(found: InPackage, prefix: str) -> str:
+    """Return what a document that no booking holds is called in tables and logs.
+
+    A person may have typed anything into its reference, so that is shown only where it is a number of our form: an
+    order number behind the integration's prefix, with the endings that sluis gives. Else ``id:`` and the package's id.
+    """
+    number = _ENDINGS.sub("", found.reference)
+    ours = is_order_number(number) and is_order_number(number.removeprefix(prefix))
+    return found.reference if ours else f"id:{found.external_id}"
 
 
 def _cause(row: Row, found: InPackage, held: int, *, here: bool, there: bool) -> tuple[str | None, str | None]:

@@ -22,6 +22,8 @@ MEMBER_STATES = frozenset(_MEMBERS.split())
 #: What VIES may write into its number of a consultation; it goes into the books' evidence and the log.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CODE = re.compile(r"[A-Z][A-Z0-9_-]{2,39}")
+#: Numbers this short are found inside other texts by chance.
+_CHANCE = 5
 
 #: It is no number that the register could have: a definite answer, and no.
 NO_NUMBER = "INVALID_INPUT"
@@ -80,7 +82,7 @@ def said(body: Any, asked: Question) -> Said:
     """
     if not isinstance(body, dict):
         return Said("unverified", code="ODD_ANSWER")
-    code = _error(body)
+    code = _error(body, asked)
     if code == NO_NUMBER:
         return Said("invalid", code=code)
     valid = body.get("valid")
@@ -88,10 +90,10 @@ def said(body: Any, asked: Question) -> Said:
         return Said("unverified", code=code)
     if not isinstance(valid, bool) or not _same(body, asked):
         return Said("unverified", code="ODD_ANSWER")
-    return Said("valid" if valid else "invalid", _request_id(body.get("requestIdentifier")))
+    return Said("valid" if valid else "invalid", _request_id(body.get("requestIdentifier"), asked))
 
 
-def _error(body: dict[str, Any]) -> str:
+def _error(body: dict[str, Any], asked: Question) -> str:
     """Return the code of an answer that is none, empty for one that is."""
     wrappers = body.get("errorWrappers")
     named = [entry.get("error") for entry in wrappers if isinstance(entry, dict)] if isinstance(wrappers, list) else []
@@ -100,7 +102,8 @@ def _error(body: dict[str, Any]) -> str:
         named.append(told)
     if not named and not wrappers and body.get("actionSucceed", True) is True:
         return ""
-    return next((name for name in named if isinstance(name, str) and _CODE.fullmatch(name)), "UNKNOWN_ERROR")
+    codes = (name for name in named if isinstance(name, str) and _CODE.fullmatch(name) and not _repeats(name, asked))
+    return next(codes, "UNKNOWN_ERROR")
 
 
 def _same(body: dict[str, Any], asked: Question) -> bool:
@@ -109,5 +112,15 @@ def _same(body: dict[str, Any], asked: Question) -> bool:
     return (country, number) == (asked.member_state, asked.number)
 
 
-def _request_id(value: Any) -> str | None:
-    return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
+def _request_id(value: Any, asked: Question) -> str | None:
+    fits = isinstance(value, str) and _REQUEST_ID.fullmatch(value) and not _repeats(value, asked)
+    return value if fits else None
+
+
+def _repeats(text: str, asked: Question) -> bool:
+    """Whether a text that would be kept or logged holds the number that was asked, however it is written.
+
+    The shortest numbers (Romania has some of two digits) stand in any text by chance: they count behind their country.
+    """
+    bare, number = re.sub(r"[^0-9A-Z]", "", text.upper()), asked.number.upper()
+    return bare == number or asked.member_state + number in bare or (len(number) > _CHANCE and number in bare)

@@ -40,18 +40,33 @@ class Place(Frozen):
 
 
 class PaymentRow(Place):
-    """What the store knows of it. ``amount_cents`` signed: below zero where it was paid back."""
+    """What the store knows of it. ``amount_cents`` signed: below zero where it was paid back.
+
+    Retention empties amount and day of what is no claim: then it is known as dealt with, and never touched again.
+    """
 
     state: PaymentState
-    amount_cents: int
+    amount_cents: int | None
     currency: Currency
-    paid_on: date  #: as sent
+    paid_on: date | None  #: as sent
     account: str  #: the package's id of the clearing account
     claimed_at: Moment
     attempts: int
     external_id: str | None
     reason: str | None
     run_id: str
+
+    @property
+    def emptied(self) -> bool:
+        """Whether retention has emptied it."""
+        return self.amount_cents is None or self.paid_on is None
+
+    @property
+    def sent(self) -> tuple[int, date]:
+        """Amount in cents and day, as sent. Raises ``Defect`` for what is ``emptied``."""
+        if self.amount_cents is None or self.paid_on is None:
+            raise Defect("a payment that retention has emptied was to be moved", code="payment_emptied")
+        return self.amount_cents, self.paid_on
 
 
 _COLUMNS = """p.kind, p.document_key, p.revision, p.payment_key, p.state, p.amount_cents, p.currency, p.paid_on,

@@ -1,16 +1,20 @@
 """The last answers of the register of VAT numbers, by keyed hash, so that a number is asked once a day at most.
 
-Only a yes or a no is kept: that nobody answered is asked again at the next occasion.
+Only a yes or a no is kept: that nobody answered is asked again at the next occasion. What is too old to be used is
+deleted by the next answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sluis.core.evidence import VatCheck
 from sluis.errors import Defect
 from sluis.store.database import Connection, rows
+
+#: How long a yes or no about a number is used again.
+KEPT_FOR = timedelta(hours=24)
 
 
 class VatChecks:
@@ -36,9 +40,16 @@ class VatChecks:
         }
 
     def put(self, key: bytes, check: VatCheck) -> None:
-        """Remember an answer; a later one stays. Raises ``Defect`` for a check that nobody answered."""
+        """Remember an answer, a later one stays; delete the merchant's answers of more than 24 hours before it.
+
+        Raises ``Defect`` for a check that nobody answered.
+        """
         if check.state == "unverified":
             raise Defect("a VAT number check without an answer is never stored", code="vat_check_unanswered")
+        self._conn.execute(
+            "delete from sluis.vat_number_check where merchant_code = %(merchant)s and checked_at < %(since)s",
+            {"merchant": self._merchant, "since": check.checked_at - KEPT_FOR},
+        )
         self._conn.execute(
             """insert into sluis.vat_number_check as c
             (merchant_code, number_key, answer, checked_at, request_id, source)
