@@ -35,7 +35,8 @@ pytestmark = [
     pytest.mark.skipif(ABSENT, reason=f"needs shared/{RECORDINGS}, which is not on this machine"),
 ]
 REVIEWED = Path(__file__).parent / "recorded_outcomes.yaml"
-SETTINGS = IntegrationSettings(start_date=date(2020, 1, 1))
+#: Books are of the shop's class ``reduced-rate``, and of 0 % in Northern Ireland.
+SETTINGS = IntegrationSettings(start_date=date(2020, 1, 1), zero_rate_categories=("reduced-rate",))
 TODAY = date(2026, 11, 23)
 #: Units of the dollar for a euro: an invented rate, for no recording names one.
 USD = Decimal("1.1000")

@@ -21,6 +21,7 @@ DAY = date(2026, 5, 4)
 CLASSES = {
     "download": vat.Item("electronic"),
     "course": vat.Item("services"),
+    "book": vat.Item(zero_rate=True),
     "vintage": vat.Item(margin="F"),
     "painting": vat.Item(margin="I"),
     "antique": vat.Item(margin="J"),

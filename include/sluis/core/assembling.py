@@ -55,8 +55,6 @@ class Content:
 def assemble(order: Order, papers: Papers, content: Content, evidence: Evidence, currency: str) -> Invoice:
     """Return the document. ``currency`` is that of the books."""
     lines = tuple(item.line for item in content.items)
-    if papers.original is not None:
-        lines = _dated(lines, papers.original)
     with_vat = content.owed - content.rounding
     paid = total(payment.amount for payment in content.payments) if content.paid is None else content.paid
     foreign = order.currency != currency
@@ -126,12 +124,6 @@ def _warnings(content: Content, papers: Papers) -> set[str]:
     if papers.original is not None:
         found.add(reasons.DATED_IN_CLOSED_PERIOD)
     return found
-
-
-def _dated(lines: tuple[InvoiceLine, ...], original: date) -> tuple[InvoiceLine, ...]:
-    """Name the original date on the first line: a description shows in every package."""
-    first, *others = lines
-    return (first.model_copy(update={"description": f"{first.description} (dated {original.isoformat()})"}), *others)
 
 
 def _breakdown(lines: Sequence[InvoiceLine]) -> tuple[VatBreakdown, ...]:

@@ -84,6 +84,9 @@ class IntegrationSettings(Frozen):
     reverse_charge_categories: tuple[str, ...] = Field(
         default=(), description="product classes under domestic reverse charge (Wet OB art. 12(5))"
     )
+    zero_rate_categories: tuple[str, ...] = Field(
+        default=(), description="product classes that the destination taxes at 0 %, e.g. books in Ireland"
+    )
     gift_cards: Literal["multi_purpose", "single_purpose"] = Field(
         default="multi_purpose", description="'single_purpose': a voucher whose VAT is known when it is sold"
     )
@@ -118,7 +121,9 @@ class IntegrationSettings(Frozen):
         default="per_customer", description="'collective_consumers': one debtor for all consumers"
     )
     register_payments: bool = Field(
-        default=True, description="whether a paid order is registered as paid, on the account of mapping.clearing"
+        default=True,
+        description="whether a paid order is registered as paid, on the account of mapping.clearing; without effect in"
+        " booking_mode 'daily', whose entry balances on the clearing accounts",
     )
     books_closed_until: date | None = Field(default=None, description="last day of the books that is closed or filed")
     closed_period: Literal["quarantine", "first_open_day"] = Field(

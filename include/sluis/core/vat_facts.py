@@ -34,6 +34,7 @@ class Item:
     supply: Supply = "goods"
     margin: str = ""  #: VATEX letter of its margin scheme
     reverse_charge: bool = False
+    zero_rate: bool = False  #: the merchant says that its destination taxes it at 0 %
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,12 @@ def assume(settings: IntegrationSettings, on: date, country: str, number: Number
 
 def _of_settings(settings: IntegrationSettings, on: date, place: Place | None) -> Facts:
     """Return what the settings tell on the day ``on``; nothing is known of a buyer."""
-    classes = {*settings.supplies_by_category, *settings.margin_categories, *settings.reverse_charge_categories}
+    classes = {
+        *settings.supplies_by_category,
+        *settings.margin_categories,
+        *settings.reverse_charge_categories,
+        *settings.zero_rate_categories,
+    }
     crossed = settings.oss_from is not None and on >= settings.oss_from
     return Facts(
         home=settings.home_country,
@@ -228,6 +234,7 @@ def _item(settings: IntegrationSettings, category: str | None) -> Item:
         supply=settings.supplies_by_category.get(name, settings.supplies),
         margin=settings.margin_categories.get(name, ""),
         reverse_charge=name in settings.reverse_charge_categories,
+        zero_rate=name in settings.zero_rate_categories,
     )
 
 

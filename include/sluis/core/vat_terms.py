@@ -158,6 +158,9 @@ MARGIN = Condition("sold", "goods under the margin scheme", lambda c: bool(c.ite
 SECOND_HAND = Condition("sold", "second-hand goods (margin)", lambda c: c.item.margin == "F")
 ART = Condition("sold", "works of art (margin)", lambda c: c.item.margin == "I")
 ANTIQUES = Condition("sold", "antiques (margin)", lambda c: c.item.margin == "J")
+ZERO_RATED = Condition(
+    "sold", "a class that its destination taxes at 0 % (zero_rate_categories)", lambda c: c.item.zero_rate
+)
 REVERSED = Condition("sold", "what domestic reverse charge is for", lambda c: c.item.reverse_charge)
 
 # ----------------------------------------------------------------------------------------------------------- buyer

@@ -124,7 +124,12 @@ def _abroad(settings: IntegrationSettings, facts: ShopFacts, category: str | Non
 
 
 def _classes(settings: IntegrationSettings) -> list[str]:
-    apart = {*settings.supplies_by_category, *settings.margin_categories, *settings.reverse_charge_categories}
+    apart = {
+        *settings.supplies_by_category,
+        *settings.margin_categories,
+        *settings.reverse_charge_categories,
+        *settings.zero_rate_categories,
+    }
     return sorted(apart)
 
 

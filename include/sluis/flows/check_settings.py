@@ -116,6 +116,10 @@ def _of_books(settings: IntegrationSettings) -> Iterator[Finding]:
             "settings_contradict",
             f"filter_currencies takes {', '.join(others)}, and foreign_currency is 'quarantine': all those orders wait",
         )
+    if settings.booking_mode == "daily" and not settings.register_payments:
+        yield _useless(
+            "register_payments", "booking_mode is 'daily', and a day always balances on its clearing accounts"
+        )
     if settings.booking_mode == "daily" and settings.document_date == "completed":
         yield warning(
             "daily_by_completion", "a day holds what was completed on it: paid orders that are not sent yet are in none"
@@ -133,6 +137,7 @@ def _of_classes(settings: IntegrationSettings, shop: ShopFacts | None) -> Iterat
         ("supplies_by_category", settings.supplies_by_category),
         ("margin_categories", settings.margin_categories),
         ("reverse_charge_categories", settings.reverse_charge_categories),
+        ("zero_rate_categories", settings.zero_rate_categories),
     ):
         if strange := sorted(set(classes) - set(shop.categories)):
             known = ", ".join(shop.categories)

@@ -40,6 +40,8 @@ def test_settings_that_agree_are_said_to() -> None:
         ({"closed_period": "first_open_day"}, "setting_without_effect", "closed_period"),
         ({"foreign_currency": "quarantine", "filter_currencies": ("EUR", "USD")}, "settings_contradict", "USD"),
         ({"booking_mode": "daily", "document_date": "completed"}, "daily_by_completion", "completed"),
+        ({"booking_mode": "daily", "register_payments": False}, "setting_without_effect", "register_payments"),
+        ({"zero_rate_categories": ("boeken",)}, "category_unknown", "zero_rate_categories"),
         ({"supplies_by_category": {"boeken": "electronic"}}, "category_unknown", "supplies_by_category"),
         ({"margin_categories": {"antiek": "J"}}, "category_unknown", "antiek"),
         ({"reverse_charge_categories": ("gsm",)}, "category_unknown", "reduced-rate, standard"),
