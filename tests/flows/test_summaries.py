@@ -11,7 +11,7 @@ import pytest
 
 from sluis.core.invoice import DocumentKind, Role
 from sluis.core.order import LineKind
-from sluis.errors import Defect, NotConfigured, OutcomeUnknown, ProofFailed, QuotaSpent, Reconnect, Refused, RetryLater
+from sluis.errors import NotConfigured, OutcomeUnknown, ProofFailed, QuotaSpent, Reconnect, Refused, RetryLater
 from sluis.flows import summaries
 from sluis.flows.context import RunRequest
 from sluis.flows.patience import Patience
@@ -323,15 +323,6 @@ def test_a_claim_proves_that_it_takes_what_its_entry_was_made_of(daily: DailyWor
                     bytes(32), D1, documents=documents, total_cents=total, **content
                 )
     assert {n: row.summary_key for n, row in daily.rows().items()} == {"WEB-1001": None}
-
-
-def test_a_held_row_without_figures_stops_the_day(daily: DailyWorld) -> None:
-    daily.hold(D1)
-    with daily.session() as session:
-        session.conn.execute("update sluis.booking set figures = null")
-    with pytest.raises(Defect, match="has no figures"):
-        daily.post(D2)
-    assert daily.books.calls == []
 
 
 def test_neither_entry_nor_log_names_a_customer_or_an_order(

@@ -176,6 +176,11 @@ EXCHANGE_RATE_MISSING = _quarantined(
     "exchange_rate_missing",
     "No reference rate of the order's currency was found for its day; load the rates, and offer it again.",
 )
+SUMMARY_INCONSISTENT = _quarantined(
+    "summary_inconsistent",
+    "A held document does not add up with what was paid on it, so its day is not posted; look at the named orders in"
+    " the shop, and report what the log says.",
+)
 
 PAYMENT_REFUSED = _quarantined(
     "payment_refused",

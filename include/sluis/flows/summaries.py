@@ -4,7 +4,7 @@ A day is over when the shop has been read past its end (in the shop's time zone)
 is dated on that day makes a further revision of it: an entry of its own with the same date and ``-2``, ``-3`` behind
 the reference, so that what was posted is never changed. The setting may have changed since a document was held: it is
 posted all the same, by any run. The caller holds the administration's lock. No entry and no line of the log names a
-customer or an order.
+customer, nor an order: but that whose document does not add up, for a person must find it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from sluis.core.journals import Member
 from sluis.core.mapping import tax_key
 from sluis.core.money import cents, from_cents
 from sluis.errors import Defect, NotConfigured, OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
+from sluis.flows.booking_told import reason_of
 from sluis.flows.context import RunRequest
 from sluis.flows.patience import Patience
 from sluis.flows.wiring import Session
@@ -41,6 +42,8 @@ NOTHING = "nothing_to_post"
 #: Id of the rule in log lines and outcomes.
 RULE = "day_summary"
 _DAY = timedelta(days=1)
+#: How many documents of a day that does not add up are named.
+_NAMED = 5
 
 
 def reached(session: Session, request: RunRequest, window_end: Moment | None) -> date:
@@ -75,7 +78,8 @@ def post_due(
 
     What the package does not take now is deferred and posted by the next run that loads, whatever it read.
     The caller puts in quarantine what an outcome says waits for a person, and takes it out again.
-    Raises ``Reconnect``, and ``Defect`` or ``ProofFailed`` when a day does not add up.
+    A day that does not add up or is refused stops no other one.
+    Raises ``Reconnect``, and ``ProofFailed`` when other documents wait than an entry was made of.
     """
     days = _Days(session, run_id, patience, settle, sleep)
     outcomes = [days.look_up(claim) for claim in days.summaries.unsettled()]
@@ -130,20 +134,23 @@ class _Days:
             self._stopped = reasons.PACKAGE_UNAVAILABLE
             log.warning("day=%s waits: %s", day, error)
         except Refused as error:
-            reason = error.code if error.code in reasons.REASONS else reasons.REFUSED_BY_PACKAGE
-            return self._refused(told, reason, error.field)
+            return self._refused(told, reason_of(error), error.field)
         except NotConfigured as error:
             return self._refused(told, reasons.MAPPING_MISSING, str(error.args[0]))
         return self._waits(told, self._stopped)
 
     def _made(self, day: date, revision: int, members: Sequence[Booking]) -> _Made:
-        """Make the entry; ``Refused`` names the setting that stands in its way."""
+        """Make the entry; ``Refused`` names the setting that stands in its way, or the documents that do."""
         currency = self.session.integration.settings.currency
-        mapping = self.session.integration.settings.mapping
-        if (setting := journals.day_missing(map(_member, members), mapping)) is not None:
-            raise Refused(f"{setting} is not filled", code=reasons.MAPPING_MISSING, field=setting)
         on, reference = self._open_day(day), self._reference(day, revision)
-        entry = journals.summary_of(reference, on, currency, map(_member, members), mapping)
+        try:
+            entry = self._entry(reference, on, members)
+        except NotConfigured:
+            raise
+        except Defect as error:  # of one day: it must not stop the others
+            log.error("day=%s does not add up: %s", day, error)
+            unsound = self._unsound(members)
+            raise Refused("a document does not add up", code=reasons.SUMMARY_INCONSISTENT, field=unsound) from None
         figures = add_up(figure for booking in members for figure in booking.figures or ())
         said = json.dumps([revision, *(figure.model_dump(mode="json") for figure in figures)], sort_keys=True)
         code = self.session.integration.code
@@ -155,6 +162,12 @@ class _Days:
             "paid": journals.paid_together(booking.paid or () for booking in members),
         }  # fmt: skip
         return _Made(day, revision, entry, len(members), content)
+
+    def _entry(self, reference: str, on: date, members: Sequence[Booking]) -> JournalEntry:
+        settings = self.session.integration.settings
+        if (setting := journals.day_missing(map(_member, members), settings.mapping)) is not None:
+            raise Refused(f"{setting} is not filled", code=reasons.MAPPING_MISSING, field=setting)
+        return journals.summary_of(reference, on, settings.currency, map(_member, members), settings.mapping)
 
     def _send(self, made: _Made, told: DocumentOutcome) -> DocumentOutcome:
         """Claim, post, record. Where the quota is spent the claim is taken back before the wait, as for a document."""
@@ -202,6 +215,8 @@ class _Days:
             self._stopped = reasons.QUOTA_SPENT if isinstance(error, QuotaSpent) else reasons.PACKAGE_UNAVAILABLE
             log.warning("day=%s could not be looked up: %s", day, error)
             return self._waits(told, self._stopped)
+        except Refused as error:
+            return self._refused(told, reason_of(error), error.field)
         if found is None:
             self.summaries.release(claim)
             return None
@@ -236,6 +251,16 @@ class _Days:
     def _refused(self, told: DocumentOutcome, reason: str, field: str | None) -> DocumentOutcome:
         """A person must look; every later run tries again by itself."""
         return told.model_copy(update={"result": Result.QUARANTINED, "reason": reason, "field": field})
+
+    def _unsound(self, members: Sequence[Booking]) -> str:
+        """Name the documents that do not add up by themselves: a few, for a person to look them up."""
+        names = []
+        for booking in members:
+            try:
+                self._entry(booking.reference, booking.issue_date, [booking])
+            except (Defect, Refused):
+                names.append(booking.reference)
+        return ",".join(names[:_NAMED])
 
     def _told(self, day: date, reference: str, members: Sequence[Booking]) -> DocumentOutcome:
         return DocumentOutcome(
