@@ -31,7 +31,8 @@ def is_due(request: RunRequest) -> bool:
     if not request.is_scheduled or request.interval_end is None:
         return False
     with open_session(request.merchant, request.integration, role="task") as session:
-        return session.integration.watermark is not None and bool(_waiting(session, request))
+        earlier = any(report.dag_run_id != request.run_id for report in session.reports.list(2))
+        return earlier and session.integration.watermark is not None and bool(_waiting(session, request))
 
 
 def reconcile_ended(request: RunRequest) -> Compared:
