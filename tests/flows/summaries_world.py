@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -56,6 +56,9 @@ class Books:
             raise self.finding.pop(0)
         hits = [(key, e) for key, e in self.entries if e.reference == reference and abs((e.issue_date - on).days) < 7]
         return self._answer(*hits[0]).model_copy(update={"copies": len(hits)}) if hits else None
+
+    def documents(self, start: date, end: date) -> Iterable[Booked]:
+        return [self._answer(key, e) for key, e in self.entries if start <= e.issue_date <= end]
 
     def _answer(self, key: str, entry: JournalEntry) -> Booked:
         told = Booked(

@@ -52,7 +52,7 @@ class BothBooks(Books):
         return next((each for each in found if each.total_with_vat == total), None)
 
     def documents(self, start: date, end: date) -> Iterable[Booked]:
-        return [_booked(*each) for each in self.invoices]
+        return [*(_booked(*each) for each in self.invoices), *super().documents(start, end)]
 
     @property
     def total(self) -> int:

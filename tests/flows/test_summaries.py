@@ -251,16 +251,6 @@ def test_an_entry_that_stands_wrongly_is_neither_recorded_nor_sent_again(daily: 
     daily.prove()
 
 
-def test_an_entry_that_stood_wrongly_and_was_deleted_is_posted_anew(daily: DailyWorld) -> None:
-    daily.hold(D1)
-    daily.books.change = {"total_vat": Decimal("1.00")}
-    daily.post(D2)
-    daily.books.change = {}
-    daily.books.entries.clear()
-    assert told(daily.post(D2)) == [("D20261101", "booked", None)]
-    daily.prove()
-
-
 def test_an_entry_that_stands_twice_waits_for_a_person(daily: DailyWorld) -> None:
     daily.hold(D1)
     daily.books.after.append(OutcomeUnknown("time-out"))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
-from sluis.errors import Refused
+from sluis.core.money import cents
+from sluis.errors import Refused, RetryLater
 from tests.conftest import Database
 from tests.flows.summaries_world import D1, D2, D3, DailyWorld, told
 
@@ -56,4 +59,74 @@ def test_a_look_up_that_is_refused_stops_no_other_day(daily: DailyWorld) -> None
     outcomes = daily.post(D3)
     assert told(outcomes) == [("D20261101", "quarantined", "refused_by_package"), ("D20261102", "booked", None)]
     daily.post(D3)
+    daily.prove()
+
+
+# -------------------------------------------------------------------------------- an entry that stood wrongly, touched
+
+
+def stands_wrongly(daily: DailyWorld) -> None:
+    """Post a day that the books compute otherwise; it waits in quarantine, as a load puts it there."""
+    daily.hold(D1)
+    daily.books.change = {"total_vat": Decimal("1.00")}
+    (outcome,) = daily.post(D2)
+    assert told([outcome]) == [("D20261101", "quarantined", "total_differs")]
+    daily.books.change = {}
+    with daily.session() as session:
+        key = session.pseudonyms.document_key(daily.code, outcome.kind, outcome.document_id)
+        session.quarantine.put(
+            kind=outcome.kind, document_key=key, shop_order_id=outcome.order_id, order_number=outcome.order_number,
+            reason=outcome.reason or "", currency=outcome.currency, total_cents=cents(outcome.total),
+        )  # fmt: skip
+
+
+def offer(daily: DailyWorld) -> None:
+    with daily.session() as session:
+        assert session.quarantine.offer(everything=True) == 1
+
+
+def test_an_entry_that_was_deleted_and_offered_is_posted_anew(daily: DailyWorld) -> None:
+    stands_wrongly(daily)
+    daily.books.entries.clear()
+    offer(daily)
+    assert told(daily.post(D2)) == [("D20261101", "booked", None)]
+    daily.prove()
+
+
+def test_an_entry_that_was_deleted_waits_for_the_offer(daily: DailyWorld) -> None:
+    stands_wrongly(daily)
+    daily.books.entries.clear()
+    assert told(daily.post(D2)) == [("D20261101", "quarantined", "total_differs")]
+    assert daily.books.entries == []
+
+
+@pytest.mark.parametrize("change", [{"reference": "Dagstaat 1 nov"}, {"issue_date": D1 + timedelta(days=20)}])
+@pytest.mark.parametrize("offered", [True, False])
+def test_an_entry_that_was_renamed_or_moved_is_not_posted_anew(
+    daily: DailyWorld, change: dict[str, object], offered: bool
+) -> None:
+    stands_wrongly(daily)
+    ((key, entry),) = daily.books.entries
+    daily.books.entries[0] = (key, entry.model_copy(update=change))
+    if offered:
+        offer(daily)
+    for _ in range(2):
+        (outcome,) = daily.post(D2)
+        assert told([outcome]) == [("D20261101", "quarantined", "total_differs")]
+        assert outcome.external_id == key
+    assert len(daily.books.entries) == 1
+
+
+def test_a_list_that_does_not_answer_proves_nothing(daily: DailyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    stands_wrongly(daily)
+    daily.books.entries.clear()
+    offer(daily)
+
+    def away(*_: object) -> None:
+        raise RetryLater("502")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(daily.books), "documents", away)
+        assert told(daily.post(D2)) == [("D20261101", "deferred", "package_unavailable")]
+    assert told(daily.post(D2)) == [("D20261101", "booked", None)]
     daily.prove()

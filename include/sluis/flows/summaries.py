@@ -27,6 +27,7 @@ from sluis.core.journals import Member
 from sluis.core.mapping import tax_key
 from sluis.core.money import cents, from_cents
 from sluis.errors import Defect, NotConfigured, OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
+from sluis.flows.booking_sending import NEAR
 from sluis.flows.booking_told import reason_of
 from sluis.flows.context import RunRequest
 from sluis.flows.patience import Patience
@@ -211,16 +212,32 @@ class _Days:
             self.sleep(wait)
         try:
             found = self.patience.call(lambda: self.session.package.find_entry(claim.reference, claim.issue_date))
+            gone = found is None and (claim.state is BookingState.CLAIMED or self._deleted(claim))
         except RetryLater as error:
             self._stopped = reasons.QUOTA_SPENT if isinstance(error, QuotaSpent) else reasons.PACKAGE_UNAVAILABLE
             log.warning("day=%s could not be looked up: %s", day, error)
             return self._waits(told, self._stopped)
         except Refused as error:
             return self._refused(told, reason_of(error), error.field)
-        if found is None:
+        if gone:
             self.summaries.release(claim)
             return None
+        if found is None:
+            told = told.model_copy(update={"external_id": claim.external_id})
+            return self._refused(told, claim.reason or reasons.TOTAL_DIFFERS, "reference")
         return self._answered(claim, found, told, adopted=True)
+
+    def _deleted(self, claim: Booking) -> bool:
+        """Whether an entry that stood wrongly was deleted in the books, as we advised, and was offered again.
+
+        Never without an offer. An offer comes of new settings too, and a person may have given the entry another
+        reference: it must be gone under its id as well.
+        """
+        if not self.session.quarantine.known([claim.key]).get(claim.key, False):
+            return False
+        around = (claim.issue_date - NEAR, claim.issue_date + NEAR)
+        stand = self.patience.call(lambda: list(self.session.package.documents(*around)))
+        return all(booked.external_id != claim.external_id for booked in stand)
 
     # ------------------------------------------------------------------------------------------------------ the answer
 
