@@ -277,3 +277,11 @@ class Connectable(Protocol):
     def connect(self, settings: Any, credentials: Any, mapping: Any, limiter: Limiter) -> Any:
         """Return the connector (``ShopConnector`` or ``AccountingConnector``)."""
         ...
+
+
+class PackageConnectable(Connectable, Protocol):
+    """The ``CONNECTOR`` of an accounting package's folder."""
+
+    #: Whether its documents hold the buyer's name and address: then a change of them is corrected. Elsewhere they
+    #: stand on a debtor, who is the bookkeeper's.
+    carries_buyer: bool

@@ -96,3 +96,18 @@ def test_what_was_paid_stands_in_the_file(world: World, folder: Path) -> None:
     assert f"{Decimal(world.expected()[0][1]) / 100:.2f}</cbc:PrepaidAmount>" in text
     assert "0.00</cbc:PayableAmount>" in text
     assert path.parent.name == f"{date.fromisoformat(str(hour(0).date())):%Y-%m}"
+
+
+def test_another_address_is_another_file(world: World, folder: Path) -> None:
+    (order,) = world.orders(hour(0), 1)
+    world.run(world.scheduled(1))
+    billing = world.shop.book.orders[int(order)].raw["billing"]
+    world.change(order, hour(1.5), billing={**billing, "address_1": "Nieuwe straat 99", "city": "Zwolle"})
+    world.run(world.scheduled(2))
+    number = world.shop.book.orders[int(order)].raw["number"]
+    assert set(files(folder)) == {f"U-{number}", f"U-{number}-C", f"U-{number}-R1"}
+    (anew,) = folder.rglob(f"U-{number}-R1.xml")
+    assert "Nieuwe straat 99" in anew.read_text(encoding="utf-8")
+    before = files(folder)
+    world.run(world.backfill(0, 2))
+    assert files(folder) == before

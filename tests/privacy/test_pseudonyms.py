@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sluis.core.invoice import DocumentKind, Invoice, InvoiceLine, VatBreakdown, VatCategory, VatTreatment
-from sluis.core.order import Buyer, LineKind
+from sluis.core.order import Address, Buyer, LineKind
 from sluis.core.personal import Personal
 from sluis.errors import NotConfigured
 from sluis.privacy.pseudonyms import Pseudonyms
@@ -114,3 +114,19 @@ def test_a_short_hash_key_is_refused_and_no_key_is_shown() -> None:
     with pytest.raises(NotConfigured):
         Pseudonyms(b"short")
     assert repr(NAMES) == "Pseudonyms()"
+
+
+def test_where_documents_carry_the_buyer_his_name_and_address_are_part_of_them() -> None:
+    carrying = Pseudonyms(b"k" * 32, carries_buyer=True)
+
+    def living(street: str = "Sluisweg 1", city: str = "Sluisdorp", postcode: str = "1234 AB", **who: str) -> Invoice:
+        address = Address(country="NL", street=Personal(street), city=Personal(city), postcode=Personal(postcode))
+        person = buyer(**{"first_name": "Jan", "last_name": "Jansen", **who})
+        return invoice(buyer=person.model_copy(update={"address": address}))
+
+    moved = [living("Brugweg 2"), living(city="Brugge"), living(postcode="4321 BA"), living(first_name="Piet")]
+    assert len({carrying.fingerprint(each) for each in [living(), *moved]}) == 5
+    assert len({NAMES.fingerprint(each) for each in [living(), *moved]}) == 1
+    assert carrying.fingerprint(living(" sluisweg\n1 ", "SLUISDORP")) == carrying.fingerprint(living())
+    named = [living(company="Voorbeeld BV", first_name=name) for name in ("Jan", "Piet")]
+    assert len({carrying.fingerprint(each) for each in named}) == 1  # the company stands there, not he

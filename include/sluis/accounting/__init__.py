@@ -10,7 +10,7 @@ import pkgutil
 from functools import cache
 
 from sluis.errors import NotConfigured
-from sluis.ports import Connectable
+from sluis.ports import PackageConnectable
 
 
 @cache
@@ -19,14 +19,14 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg))
 
 
-def connector(name: str) -> Connectable:
+def connector(name: str) -> PackageConnectable:
     """Return one package's ``CONNECTOR``; raises ``NotConfigured`` for a name that has no folder."""
     if name not in names():
         raise NotConfigured(f"no accounting package is called {name!r}; there are: {', '.join(names())}")
-    found: Connectable = importlib.import_module(f"{__name__}.{name}").CONNECTOR
+    found: PackageConnectable = importlib.import_module(f"{__name__}.{name}").CONNECTOR
     return found
 
 
-def connectors() -> dict[str, Connectable]:
+def connectors() -> dict[str, PackageConnectable]:
     """Return every package's ``CONNECTOR`` by its name."""
     return {name: connector(name) for name in names()}

@@ -5,7 +5,7 @@ nothing personal stands here. Left out on purpose, because a change of it is no 
 modified date, invoice number (fixed by the claim), document date (fixed when booked: an order booked unpaid gets a
 payment date later), evidence and the shop's own currency (the converted amounts tell), description and quantity (words;
 the amounts tell), product class (a merchant's own order of things), buyer's name and address (the debtor's, not the
-document's) and the order of the lines.
+document's; where documents carry them, as UBL files do, ``privacy.pseudonyms`` adds them) and the order of the lines.
 
 The form is pinned by a test: another form would call every booked document changed.
 """

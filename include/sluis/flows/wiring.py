@@ -54,7 +54,8 @@ class Session:
     @cached_property
     def pseudonyms(self) -> Pseudonyms:
         """Makes the keyed names of this merchant's documents and customers."""
-        return Pseudonyms(Merchants(self.conn).hash_key(self.integration.merchant, self.keyring))
+        hash_key = Merchants(self.conn).hash_key(self.integration.merchant, self.keyring)
+        return Pseudonyms(hash_key, carries_buyer=accounting.connector(self.integration.package).carries_buyer)
 
     @cached_property
     def bookings(self) -> Bookings:

@@ -26,12 +26,17 @@ _SEPARATORS = re.compile(r"[^0-9A-Z]")
 
 
 class Pseudonyms:
-    """Makes the names of one merchant; ``hash_key`` is his own (``Merchants.hash_key``), at least 32 bytes."""
+    """Makes the names of one merchant; ``hash_key`` is his own (``Merchants.hash_key``), at least 32 bytes.
 
-    def __init__(self, hash_key: bytes) -> None:
+    ``carries_buyer``: the package's documents hold the buyer's name and address, so a change of them is one of the
+    document (``PackageConnectable.carries_buyer``).
+    """
+
+    def __init__(self, hash_key: bytes, *, carries_buyer: bool = False) -> None:
         if len(hash_key) < 32:
             raise NotConfigured("a merchant's hash key has at least 32 bytes", code="key_wrong")
         self._key = hash_key
+        self._carries_buyer = carries_buyer
 
     def __repr__(self) -> str:
         return "Pseudonyms()"
@@ -77,8 +82,10 @@ class Pseudonyms:
 
     def fingerprint(self, invoice: Invoice) -> bytes:
         """Return 32 bytes that change when what the books hold of the invoice would change."""
-        company = " ".join(invoice.buyer.company.reveal().split()).casefold()
-        return self._mac("fingerprint", content(invoice), _vat_number(invoice.buyer), company)
+        buyer = invoice.buyer
+        company = _plain(buyer.company)
+        shown = _shown(buyer) if self._carries_buyer else ()
+        return self._mac("fingerprint", content(invoice), _vat_number(buyer), company, *shown)
 
     def _mac(self, domain: str, *parts: str) -> bytes:
         mac = hmac.new(self._key, f"sluis/{domain}".encode(), hashlib.sha256)
@@ -86,6 +93,18 @@ class Pseudonyms:
             encoded = part.encode()
             mac.update(len(encoded).to_bytes(8, "big") + encoded)
         return mac.digest()
+
+
+def _shown(buyer: Buyer) -> tuple[str, ...]:
+    """Return what a document shows of the buyer beside company and country: his name stands where no company does."""
+    name = "" if _plain(buyer.company) else f"{_plain(buyer.first_name)} {_plain(buyer.last_name)}".strip()
+    where = buyer.address
+    return (name, _plain(where.street), _plain(where.postcode), _plain(where.city))
+
+
+def _plain(value: Personal) -> str:
+    """Return a text without what nobody calls a change: spaces, line breaks, capitals."""
+    return " ".join(value.reveal().split()).casefold()
 
 
 def _vat_number(buyer: Buyer) -> str:

@@ -299,6 +299,7 @@ class MoneybirdPackage:
     """What this folder offers (``ports.Connectable``)."""
 
     name = "moneybird"
+    carries_buyer = False
     settings_model: type[Frozen] = MoneybirdSettings
     credentials_model: type[Frozen] = MoneybirdCredentials
 

@@ -132,6 +132,7 @@ class UblPackage:
     """What this folder offers (``ports.Connectable``)."""
 
     name = "ubl"
+    carries_buyer = True  #: BG-7 stands in every file
     settings_model: type[Frozen] = UblSettings
     credentials_model: type[Frozen] = UblCredentials
 
