@@ -8,10 +8,15 @@ from decimal import Decimal
 
 import pytest
 
+from sluis.core.invoice import DocumentKind
+from sluis.core.journals import entry_of
 from sluis.core.money import cents
 from sluis.errors import Refused, RetryLater
+from sluis.ports import Form
 from tests.conftest import Database
+from tests.core.journals_world import MAPPING
 from tests.flows.summaries_world import D1, D2, D3, DailyWorld, told
+from tests.flows.test_modes import Shop, sold
 
 pytestmark = pytest.mark.postgres
 
@@ -130,3 +135,44 @@ def test_a_list_that_does_not_answer_proves_nothing(daily: DailyWorld, monkeypat
         assert told(daily.post(D2)) == [("D20261101", "deferred", "package_unavailable")]
     assert told(daily.post(D2)) == [("D20261101", "booked", None)]
     daily.prove()
+
+
+# --------------------------------------------------------------------------------------------- an entry made by hand
+
+
+def waiting_for_an_account(shop: Shop, mode: str) -> None:
+    """An order that lacks an account waits in quarantine."""
+    shop.daily.change(booking_mode=mode, mapping={"vat_accounts": {"S 21 NL": ""}})
+    (outcome,) = shop.run(sold())
+    with shop.daily.session() as session:
+        key = session.pseudonyms.document_key(shop.daily.code, DocumentKind.INVOICE, outcome.document_id)
+        session.quarantine.put(
+            kind=DocumentKind.INVOICE, document_key=key, shop_order_id="77", order_number="1001",
+            reason=outcome.reason or "", field=outcome.field, currency="EUR", total_cents=12100,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["daily", "journal_entry"])
+@pytest.mark.parametrize("form", ["journal_entry", "invoice"])
+def test_a_document_that_was_booked_by_hand_is_not_posted_again(database: Database, mode: str, form: str) -> None:
+    shop = Shop()
+    waiting_for_an_account(shop, mode)
+    if form == "invoice":
+        shop.books.invoices.append(("hand", None, sold()))
+    else:
+        shop.books.entries.append(("hand", entry_of(sold(), MAPPING, None)))
+    shop.daily.change(mapping={"vat_accounts": {"S 21 NL": "1500"}})
+    shop.settle(sold())
+    assert shop.books.total == 12100
+    with shop.daily.session() as session:
+        (row,) = session.bookings.of_orders([], ["1001"])
+    assert (row.state.value, row.form, row.external_id, row.summary_key) == ("booked", form, "hand", None)
+
+
+def test_a_package_without_entries_is_not_asked_for_one(database: Database) -> None:
+    shop = Shop()
+    waiting_for_an_account(shop, "daily")
+    shop.books.forms = frozenset({Form.INVOICE})
+    shop.daily.change(mapping={"vat_accounts": {"S 21 NL": "1500"}})
+    shop.run(sold())
+    assert shop.books.calls == []

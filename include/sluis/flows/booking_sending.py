@@ -26,7 +26,7 @@ from sluis.flows.booking_rows import Rows
 from sluis.flows.patience import Patience
 from sluis.flows.posting import BookedAs
 from sluis.flows.wiring import Session
-from sluis.ports import Booked, Debtor
+from sluis.ports import Booked, Debtor, Form
 from sluis.store.bookings import Booking, BookingForm, BookingState
 
 log = logging.getLogger("sluis.booking")
@@ -245,14 +245,14 @@ class Sender:
     def _booked_by_hand(self, document: Document) -> tuple[Document, Booked] | None:
         """Look up what waits, or once waited, in quarantine: a person may have followed our advice to book it by hand.
 
-        He may have booked it on any contact, and as an invoice where we make entries: all of them are looked at. For
-        such documents only.
+        He may have booked it on any contact, and where we make entries (for a day too) as an entry or an invoice: all
+        of them are looked at, and what is found is recorded as what it is. For such documents only.
         """
         invoice = document.invoice
         if not self.rows.waited(self.rows.key(invoice.kind, invoice.document_id)):
             return None
         self._may_call()
-        entry = document.form == "journal_entry"
+        entry = document.form != "invoice" and Form.JOURNAL_ENTRY in self.session.package.forms
         forms: tuple[BookingForm, ...] = ("journal_entry", "invoice") if entry else ("invoice",)
         for form in forms:
             total = total_of(invoice, form)
