@@ -68,7 +68,7 @@ class Payments:
 
         ``row`` is the document's own or, of a refund that was credited with its cancelled order, that reversal's.
         Outcomes are ``Role.OWN``: booked, adopted (found in the books), quarantined (``payment_refused``,
-        ``mapping_missing``) or deferred. Raises ``Reconnect``.
+        ``mapping_missing``, ``booked_twice``) or deferred. Raises ``Reconnect``.
         """
         own = row.state is BookingState.BOOKED and row.form == "invoice" and row.external_id is not None
         if not (self._settings.register_payments and Form.PAYMENT in self._session.package.forms and row.stands):
@@ -93,9 +93,10 @@ class Payments:
         except RetryLater as error:
             return (*told, _whole(invoice, row, Result.DEFERRED, self._unanswered(invoice, error)))
         except Refused as error:
-            reason, field = reasons.PAYMENT_REFUSED, error.field or error.code
+            reason = reasons.BOOKED_TWICE if error.code == reasons.BOOKED_TWICE else reasons.PAYMENT_REFUSED
+            field = error.field or error.code
             return (*told, _whole(invoice, row, Result.QUARANTINED, reason, field))
-        return (*told, *(self._bring(invoice, row, due) for due in dues))
+        return (*told, *self._bring_all(invoice, row, dues, undone))
 
     def _load(self, key: Key) -> None:
         self._known[key] = {(paid.revision, paid.payment_key): paid for paid in self._store.of([key])}
@@ -157,10 +158,16 @@ class Payments:
         return self._patience.call(lambda: self._session.package.payments(document))
 
     def _match(self, paid: PaymentRow, stand: Sequence[PaidInBooks], reference: Personal) -> PaidInBooks | None:
-        """Return what a row may have made: by our key or its reference, else by amount and day (by hand: any day)."""
+        """Return what a row may have made: by our key or its reference, else by amount and day (by hand: any day).
+
+        Raises ``Refused`` where more than one bears its name: a person must delete the others.
+        """
         taken, (amount, day) = self._taken(paid), paid.sent
         free = [p for p in stand if p.external_id not in taken and p.amount == from_cents(amount)]
         named = [p for p in free if p.payment_key == _name(paid) or (reference and p.reference == reference)]
+        if len(named) > 1:
+            field = f"payments copies={len(named)}"
+            raise Refused("a payment stands in the books more than once", code=reasons.BOOKED_TWICE, field=field)
         by_hand = paid.state is PaymentState.QUARANTINED
         others = [p for p in free if p.payment_key is None and (by_hand or p.paid_on == day)]
         return next(iter(named or others), None)
@@ -201,6 +208,22 @@ class Payments:
         return booked and not paid.emptied
 
     # ------------------------------------------------------------------------------------------------- the protocol
+
+    def _bring_all(
+        self, invoice: Invoice, row: Booking, dues: Sequence[Due], undone: Undone | None
+    ) -> list[DocumentOutcome]:
+        """Bring what is due; what did not go out over the reversal does not come in again on the replacement."""
+        there = undone.paid.items() if undone else ()
+        stuck = {key for (_, key), paid in there if paid.state is not PaymentState.BOOKED and not paid.emptied}
+        told = []
+        for due in dues:
+            key, goes_out = due.place.payment_key, due.place.document_key != row.document_key
+            if key in stuck and not goes_out:
+                continue
+            told.append(self._bring(invoice, row, due))
+            if goes_out and told[-1].result not in (Result.BOOKED, Result.ADOPTED):
+                stuck.add(key)
+        return told
 
     def _bring(self, invoice: Invoice, row: Booking, due: Due) -> DocumentOutcome:
         told = self._impossible(invoice, row, due)
