@@ -198,3 +198,12 @@ def test_converted_payments_add_up_to_what_the_document_owes(amounts: list[Decim
     owed = Decimal("0.01") + sum(amounts)  # whatever the lines' rounding made of the document
     in_books = convert_payments(payments, rate, sum(amounts, start=Decimal(0)), owed)
     assert sum(payment.amount for payment in in_books) == owed
+
+
+def test_a_moved_date_stands_on_the_document_and_in_no_description() -> None:
+    """Each package shows it in its own way, once."""
+    closed = settings(books_closed_until=date(2026, 5, 31), closed_period="first_open_day")
+    (sold,) = prepare(order_of([MUG]), closed, today=date(2026, 6, 2))
+    assert isinstance(sold, Prepared)
+    assert (sold.invoice.issue_date, sold.invoice.original_date) == (date(2026, 6, 1), AT.date())
+    assert [each.description for each in sold.invoice.lines] == ["Article"]
