@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sluis.core.figures import figures_of
@@ -22,6 +22,7 @@ from sluis.privacy.keyring import Keyring
 from sluis.store.bookings import Booking
 from sluis.store.database import owner_connection
 from sluis.store.merchants import Merchants
+from sluis.store.reports import RunReport
 from tests.core.journals_world import MAPPING, S21, invoice
 
 D1, D2, D3 = date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 3)
@@ -127,12 +128,28 @@ class DailyWorld:
             )  # fmt: skip
         return number
 
-    def post(self, today: date, run_id: str = "run", patience: Patience | None = None) -> list[DocumentOutcome]:
-        """Post what is due, as a load does."""
+    def post(
+        self, today: date, run_id: str = "run", patience: Patience | None = None, *, reported: bool = True
+    ) -> list[DocumentOutcome]:
+        """Post what is due, as a load does, and tell it in a report unless the load dies before that."""
         with self.session() as session:
-            return summaries.post_due(
-                session, run_id, today, patience or Patience(bound=NO_WAIT), NO_WAIT, sleep=self.slept.append
+            mark = session.reports.mark(run_id)
+            outcomes = summaries.post_due(
+                session, mark, today, patience or Patience(bound=NO_WAIT), NO_WAIT, sleep=self.slept.append
             )
+            if reported:
+                self.report(session, run_id)
+            return outcomes
+
+    def report(self, session: Session, run_id: str) -> None:
+        """Close a run with a report that tells of what it booked."""
+        now = datetime.now(UTC)
+        report = RunReport(
+            merchant=self.merchant, integration=self.code, dag_run_id=run_id, try_number=1, run_type="scheduled",
+            started_at=now, ended_at=now, window_start=None, window_end=None, settings_version=1, rules_version="r",
+            code_version="c", shop_count=None, extracted=0, tally={},
+        )  # fmt: skip
+        session.reports.append(report, "0" * 64, watermark=None)
 
     def due(self, today: date) -> bool:
         """Whether a run with nothing new would go on."""

@@ -104,7 +104,7 @@ class Shop:
             booker = Booker(session, f"run{self.runs}", settle=NO_WAIT, patience=Patience(bound=NO_WAIT))
             booker.prefetch(decisions)
             outcomes = [booker.book(decision) for decision in decisions]
-        self.daily.post(today, f"run{self.runs}")
+        self.daily.post(today, f"run{self.runs}", reported=False)
         return outcomes
 
     def settle(self, *documents: Invoice, today: date = D3) -> None:

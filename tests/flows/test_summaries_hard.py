@@ -11,8 +11,9 @@ import pytest
 from sluis.core.invoice import DocumentKind
 from sluis.core.journals import entry_of
 from sluis.core.money import cents
-from sluis.errors import Refused, RetryLater
+from sluis.errors import OutcomeUnknown, Refused, RetryLater
 from sluis.ports import Form
+from sluis.store.database import owner_connection
 from tests.conftest import Database
 from tests.core.journals_world import MAPPING
 from tests.flows.summaries_world import D1, D2, D3, DailyWorld, told
@@ -176,3 +177,52 @@ def test_a_package_without_entries_is_not_asked_for_one(database: Database) -> N
     shop.daily.change(mapping={"vat_accounts": {"S 21 NL": "1500"}})
     shop.run(sold())
     assert shop.books.calls == []
+
+
+# ------------------------------------------------------------------------------------- a run that died before it told
+
+
+def test_a_day_of_a_run_that_died_is_told_once_by_the_next(daily: DailyWorld) -> None:
+    daily.hold(D1)
+    daily.post(D2, "died", reported=False)
+    with daily.session() as session:
+        daily.report(session, "idle")  # a run that read nothing in between
+    assert daily.due(D2)
+    daily.hold(D2, net="10")
+    outcomes = daily.post(D3, "second")
+    assert told(outcomes) == [("D20261102", "booked", None), ("D20261101", "booked", None)]
+    assert (outcomes[1].total, outcomes[1].vat, outcomes[1].external_id) == (Decimal("121.00"), Decimal("21.00"), "e1")
+    assert (outcomes[1].document_id, outcomes[1].issue_date) == ("2026-11-01", D1)
+    assert daily.rows()["D20261101"].run_id == "second"
+    assert not daily.due(D3)
+    assert daily.post(D3, "third") == []
+    assert daily.books.calls == ["post D20261101", "post D20261102"]
+    daily.prove()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_run_that_is_tried_again_or_cleared_tells_its_day(daily: DailyWorld, times: int) -> None:
+    for _ in range(times - 1):
+        assert daily.post(D1) == []  # an earlier time of the same run, with a report of its own
+    daily.hold(D1)
+    daily.post(D2, reported=False)
+    assert told(daily.post(D2)) == [("D20261101", "booked", None)]
+    assert daily.post(D2) == []
+
+
+def test_an_adopted_day_is_told_as_adopted(daily: DailyWorld) -> None:
+    daily.hold(D1)
+    daily.books.after.append(OutcomeUnknown("time-out"))
+    daily.post(D2)
+    daily.post(D2, "died", reported=False)
+    assert told(daily.post(D2, "second")) == [("D20261101", "adopted", None)]
+
+
+def test_what_retention_took_the_report_of_is_not_told_again(daily: DailyWorld) -> None:
+    daily.hold(D1)
+    daily.post(D2, "first")
+    daily.post(D2, "second")
+    with owner_connection() as conn:
+        conn.execute("delete from sluis.run_report where sequence = 1")
+    assert not daily.due(D2)
+    assert daily.post(D2, "third") == []

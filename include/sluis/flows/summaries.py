@@ -61,9 +61,9 @@ def reached(session: Session, request: RunRequest, window_end: Moment | None) ->
 
 
 def due(session: Session, today: date) -> bool:
-    """Whether a day before ``today`` has documents to post, or an entry whose answer must be looked up."""
+    """Whether a day before ``today`` has documents to post, or an entry must be looked up or told."""
     summaries = Summaries(session.conn, session.integration)
-    return bool(summaries.waiting(today) or summaries.unsettled())
+    return bool(summaries.waiting(today) or summaries.unsettled() or _untold(session, summaries))
 
 
 def post_due(
@@ -77,15 +77,23 @@ def post_due(
 ) -> list[DocumentOutcome]:
     """Post the entry of every day before ``today`` that has documents to post; one outcome (role own) per entry.
 
-    What the package does not take now is deferred and posted by the next run that loads, whatever it read.
+    What the package does not take now is deferred and posted by the next run that loads, whatever it read. What was
+    posted by a run that died before its report is told too, and this run's from now on.
     The caller puts in quarantine what an outcome says waits for a person, and takes it out again.
     A day that does not add up or is refused stops no other one.
     Raises ``Reconnect``, and ``ProofFailed`` when other documents wait than an entry was made of.
     """
     days = _Days(session, run_id, patience, settle, sleep)
+    untold = _untold(session, days.summaries)  # before this run adds its own
     outcomes = [days.look_up(claim) for claim in days.summaries.unsettled()]
     outcomes += [days.post(waiting.day) for waiting in days.summaries.waiting(today)]
+    outcomes += [days.tell(summary) for summary in untold]
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _untold(session: Session, summaries: Summaries) -> list[Booking]:
+    """Return the entries in the books that no report has told of: their run died between entry and report."""
+    return [summary for summary in summaries.unreported() if not session.reports.told(summary.run_id)]
 
 
 @dataclass
@@ -238,6 +246,15 @@ class _Days:
         around = (claim.issue_date - NEAR, claim.issue_date + NEAR)
         stand = self.patience.call(lambda: list(self.session.package.documents(*around)))
         return all(booked.external_id != claim.external_id for booked in stand)
+
+    def tell(self, summary: Booking) -> DocumentOutcome:
+        """Tell an entry that stands in the books as this run's."""
+        mine = self.session.bookings.take_over(*summary.key, summary.revision, self.run_id)
+        members = self.summaries.members(mine.document_key, mine.revision)
+        told = self._told(mine.original_date or mine.issue_date, mine.reference, members)
+        result = Result.ADOPTED if mine.adopted else Result.BOOKED
+        update = {"result": result, "external_id": mine.external_id, "issue_date": mine.issue_date}
+        return told.model_copy(update=update)
 
     # ------------------------------------------------------------------------------------------------------ the answer
 

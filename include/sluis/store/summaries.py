@@ -58,6 +58,22 @@ class Summaries:
         """Return the summaries whose entry has no answer yet, or stands in the books but wrongly; the oldest first."""
         return self._members(_OURS + " and b.kind = 'day_summary' and b.state in ('claimed', 'quarantined')", {})
 
+    def unreported(self) -> list[Booking]:
+        """Return the summaries in the books whose run has no report under its own id; the oldest first.
+
+        Of a run that was cleared (``Reports.mark``) ``Reports.told`` knows more. What was booked before the oldest
+        report that is kept was told by one that retention took.
+        """
+        return self._members(
+            _OURS
+            + """ and b.kind = 'day_summary' and b.state = 'booked' and b.total_cents is not null
+            and not exists (select from sluis.run_report as r where r.merchant_code = %(merchant)s
+            and r.integration_code = %(integration)s and r.dag_run_id = b.run_id)
+            and not exists (select from sluis.run_report as r where r.merchant_code = %(merchant)s
+            and r.integration_code = %(integration)s having min(r.sequence) > 1 and b.booked_at < min(r.ended_at))""",
+            {},
+        )
+
     def members(self, key: bytes, revision: int) -> list[Booking]:
         """Return what a summary took."""
         return self._members(_MEMBERS, {"key": key, "revision": revision})
