@@ -23,6 +23,7 @@ from sluis.flows.booking_rows import Rows
 from sluis.flows.booking_sending import Document, Halted, Placed, Sender
 from sluis.flows.booking_told import as_it_stands, not_before, reason_of, told_as
 from sluis.flows.correcting import Corrector, Made, Order, form_back
+from sluis.flows.late_payments import LatePayments
 from sluis.flows.patience import Patience
 from sluis.flows.wiring import Session
 from sluis.store.bookings import Booking, BookingState
@@ -64,6 +65,7 @@ class Booker:
             self.session, self.run_id, self._rows, self._debtors, self.settle, self.patience, self.sleep
         )
         self._corrector = Corrector(self.session, self._rows, self._sender)
+        self.late = LatePayments(self.session, self.run_id, self.patience, self.settle, sleep=self.sleep)
 
     def prefetch(self, decisions: Sequence[Decision]) -> None:
         """Read the rows of a chunk (bookings, quarantine, debtor links): one query each, not some per document."""
@@ -219,6 +221,7 @@ class Booker:
             if row.waits_for_summary and (held := self._held_anew(invoice, row)) is not None:
                 return held
             beside = self._corrector.beside(invoice.document_id, row) if self._refunds_changed(invoice) else []
+            row, *beside = (self._as_paid(invoice, one) for one in (row, *beside))
             back = self._corrector.reverse(invoice.document_id, row, order, beside)
         if back is None:  # a person corrects, or it was free: there is nothing to take back
             return self._for_a_person(invoice, row)
@@ -235,6 +238,12 @@ class Booker:
             if held is not None:
                 return held
         return self._told(invoice, row, order) if same else self._for_a_person(invoice, row)
+
+    def _as_paid(self, document: Invoice | DocumentOutcome, row: Booking) -> Booking:
+        """Return a row that is to be taken back with all that was paid on it; what has no answer is looked up first."""
+        row, found = self.late.look_up(document, row)
+        self._corrector.made += [Made(paid, None, row.document_key) for paid in found]
+        return self._rows.keep(row)
 
     def _refunds_changed(self, invoice: Invoice) -> bool:
         """Whether the change of an order is one of its booked refunds too (another buyer, VAT number or rate).
@@ -335,6 +344,7 @@ class Booker:
     def _cancelled(self, decision: DocumentOutcome, row: Booking, order: Order) -> DocumentOutcome:
         """Credit what is left of a booked order that ended: its invoice less the credit notes on it."""
         beside = self._corrector.beside(decision.document_id, row)
+        row, *beside = (self._as_paid(decision, one) for one in (row, *beside))
         back = self._corrector.reverse(decision.document_id, row, order, beside)
         self._corrector.tidy(order)
         if back is None:

@@ -92,8 +92,7 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
         patience=patience,
     )
     payments = Payments(session, booker.run_id, patience, settle)
-    late = LatePayments(session, booker.run_id, patience, settle)
-    run = _Run(session, booker, payments, late, offered=frozenset(session.quarantine.offered_order_ids()))
+    run = _Run(session, booker, payments, booker.late, offered=frozenset(session.quarantine.offered_order_ids()))
     for _, decisions in session.transit.read(batch_id, "transformed"):
         booker.prefetch(decisions)
         payments.prefetch(booker.rows(decisions))
