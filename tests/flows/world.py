@@ -31,8 +31,9 @@ from sluis.store.merchants import Merchants
 
 NO_WAIT = timedelta(0)
 HOUR = timedelta(hours=1)
-#: Hour 0 of a test's own time line: whole, some days ago, so that a test may place orders and runs as it likes.
-T0 = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=20)
+#: Hour 0 of a test's own time line: some days ago, so that a test may place orders and runs as it likes, and at ten in
+#: the morning (UTC), so that the hours after it lie on the same day in the shop's time zone whenever the test runs.
+T0 = (datetime.now(UTC) - timedelta(hours=10)).replace(hour=10, minute=0, second=0, microsecond=0) - timedelta(days=20)
 #: Statuses that make an order bookable, by the default settings.
 BOOKABLE = frozenset({"processing", "completed", "refunded"})
 INVOICES = "*/external_sales_invoices*"

@@ -45,11 +45,12 @@ class Member(Frozen):
 
 def singly(invoice: Invoice) -> bool:
     """Whether a document is booked on its own debtor, also where a day's orders are booked together."""
-    return (
-        any(line.treatment.category in _LISTED for line in invoice.lines)
-        or bool(invoice.buyer.vat_number)
-        or open_cents(invoice) != 0
-    )
+    return listed(invoice) or open_cents(invoice) != 0
+
+
+def listed(invoice: Invoice) -> bool:
+    """Whether a document counts per buyer: in the recapitulative statement, or because he has a VAT number."""
+    return any(line.treatment.category in _LISTED for line in invoice.lines) or bool(invoice.buyer.vat_number)
 
 
 def paid_of(invoice: Invoice) -> tuple[Paid, ...]:
@@ -95,18 +96,25 @@ def entry_of(invoice: Invoice, mapping: Mapping, debtor_id: str | None) -> Journ
     )
 
 
-def late(payments: Iterable[Payment], counted: Iterable[Paid], sign: int) -> Iterator[tuple[Payment, str]]:
+def late(
+    payments: Iterable[Payment], counted: Iterable[Paid], sign: int, *, corrected: bool = False
+) -> Iterator[tuple[Payment, str]]:
     """Yield what was paid beyond what the books count for the document, oldest first, each with a name of its own.
 
-    ``counted``: per method, signed as the document (``sign``). A payment that grew is late with the rest of it.
+    ``counted``: per method, signed as the document (``sign``). A payment that grew is late with the rest of it; not
+    where the document was ``corrected``: it grew with the order's total, and the payment of before keeps its amount
+    and its method.
     """
-    left = {(part.method, part.gift_card): sign * part.cents for part in counted}
+    left: dict[tuple[str, bool], int] = {}
+    for part in counted:
+        key = ("" if corrected else part.method, part.gift_card)
+        left[key] = left.get(key, 0) + sign * part.cents
     for payment in sorted(payments, key=lambda p: (p.paid_at, p.payment_id)):
-        key = (payment.method, payment.gift_card)
+        key = ("" if corrected else payment.method, payment.gift_card)
         amount = cents(payment.amount)
         known = min(max(left.get(key, 0), 0), amount)
         left[key] = left.get(key, 0) - known
-        if amount > known:
+        if amount > known and not (corrected and known):
             rest = payment.model_copy(update={"amount": from_cents(amount - known)})
             yield rest, f"{payment.payment_id}/{known}"
 

@@ -70,7 +70,7 @@ def reversal(taken: Taken, *, document_id: str, order_id: str, order_number: str
     rounding = from_cents(sum(figure.net_cents for figure in cash))
     if net + vat + rounding < 0:
         raise Refused("more was credited than invoiced", code=reasons.CHANGED_AFTER_BOOKING, field="refunds")
-    payments = tuple(_payments(taken, on))
+    payments = tuple(_payments(taken.paid, on))
     paid = total(payment.amount for payment in payments)
     return Invoice(
         kind=DocumentKind.CREDIT_NOTE,
@@ -133,10 +133,17 @@ def _words(figure: Figure, treatment: VatTreatment) -> str:
     return f"{kind}, {tax_key(treatment)}"
 
 
-def _payments(taken: Taken, on: date) -> Iterable[Payment]:
-    """What was counted as paid goes back the way it came: an entry that holds payments is reversed with them."""
+def with_paid(invoice: Invoice, counted: Iterable[Paid]) -> Invoice:
+    """Return a replacement that holds these payments and none of the shop's: what is carried over, never more."""
+    payments = tuple(_payments(counted, invoice.issue_date))
+    paid = total(payment.amount for payment in payments)
+    return invoice.model_copy(update={"payments": payments, "paid_amount": paid, "amount_due": invoice.owed - paid})
+
+
+def _payments(counted: Iterable[Paid], on: date) -> Iterable[Payment]:
+    """What was counted as paid, the way it came: below zero where more went back by a method than came in by it."""
     at = datetime(on.year, on.month, on.day, 12, tzinfo=UTC)
-    for place, paid in enumerate(taken.paid, start=1):
+    for place, paid in enumerate(counted, start=1):
         yield Payment(
             payment_id=f"reversal/{place}",
             method=paid.method,

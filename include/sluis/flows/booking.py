@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from sluis.core import reasons
 from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Invoice, Prepared, Result, invoice_id
 from sluis.core.invoicing import called_after, outcome
+from sluis.core.journals import paid_of
 from sluis.errors import OutcomeUnknown, QuotaSpent, Refused, RetryLater
 from sluis.flows import posting
 from sluis.flows.booking_debtors import Debtors
@@ -218,11 +219,12 @@ class Booker:
         elif same:
             return self._told(invoice, row, order)
         elif not self._by_person(row):
-            if row.waits_for_summary and (held := self._held_anew(invoice, row)) is not None:
+            same_money = row.waits_for_summary and paid_of(invoice) == row.paid
+            if same_money and (held := self._held_anew(invoice, row)) is not None:
                 return held
             beside = self._corrector.beside(invoice.document_id, row) if self._refunds_changed(invoice) else []
             row, *beside = (self._as_paid(invoice, one) for one in (row, *beside))
-            back = self._corrector.reverse(invoice.document_id, row, order, beside)
+            back = self._corrector.reverse(invoice.document_id, row, order, beside, again=invoice)
         if back is None:  # a person corrects, or it was free: there is nothing to take back
             return self._for_a_person(invoice, row)
         placed = self._sender.place(self._corrector.replacement(invoice, row, back, order), None)

@@ -116,6 +116,14 @@ class Rows:
                 return True
         return False
 
+    def booked_anew(self, document_id: str, sale: Booking) -> Iterator[Booking]:
+        """Yield the credit notes that reversals of an invoice netted and that its replacement is to get anew."""
+        others = self.key(DocumentKind.CREDIT_NOTE, reversal_id(document_id))
+        for key in [key for key in self._rows if key[0] is DocumentKind.CREDIT_NOTE and key != others]:
+            row = self.latest(key)
+            if row is not None and row.stands and self._credits(row, sale) and self.netted(document_id, row):
+                yield row
+
     def vanished(self, order_id: str) -> Iterator[tuple[str, Booking]]:
         """Yield further documents of an order that have a row and that the shop names no more, with their part."""
         named = self._named.get(order_id, set())

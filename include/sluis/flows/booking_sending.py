@@ -18,6 +18,7 @@ from typing import Any
 from sluis.core import journals, reasons
 from sluis.core.figures import Figures, figures_of
 from sluis.core.invoice import Invoice, Result
+from sluis.core.journals import Paid
 from sluis.core.money import cents, from_cents
 from sluis.errors import OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
 from sluis.flows import posting
@@ -48,6 +49,7 @@ class Document:
     revision: int = 0
     debtor_id: str | None = None  #: on whom it must stand; ``None``: on its buyer's debtor, where it needs one
     figures: Figures | None = None  #: where they are not those of the invoice's own lines
+    paid: tuple[Paid, ...] | None = None  #: what counts as paid with it, where its entry holds another part of that
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ class Sender:
         """Return what is stored of a document before it is sent."""
         invoice, form = document.invoice, document.form
         settings = self.session.integration.settings
-        in_entry = form == "held" or (form == "journal_entry" and settings.register_payments)
+        in_entry = form == "held" or (form == "journal_entry" and posting.with_payments(settings))
+        paid = journals.paid_of(invoice) if document.paid is None else document.paid
         kind, key = self.rows.key(invoice.kind, invoice.document_id)
         return {
             "kind": kind,
@@ -147,7 +150,7 @@ class Sender:
             "run_id": self.run_id,
             "form": "invoice" if form == "invoice" else "journal_entry",
             "figures": figures_of(invoice) if document.figures is None else document.figures,
-            "paid": journals.paid_of(invoice) if in_entry else (),
+            "paid": paid if in_entry else (),
             "payment_method": invoice.payment_method,
             "evidence": invoice.evidence,
             "original_date": invoice.original_date,

@@ -8,18 +8,17 @@ emptied them, or they were never known, a person corrects.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sluis.core import reasons
+from sluis.core import journals, reasons
 from sluis.core.figures import Figures, negated
 from sluis.core.invoice import DocumentKind, DocumentOutcome, Invoice, Result, Role, invoice_id
-from sluis.core.journals import Paid
+from sluis.core.journals import Paid, paid_of, paid_together
 from sluis.core.money import from_cents
 from sluis.core.order import Buyer
-from sluis.core.reversal import RULE, Taken, day_of, left, reversal, reversal_id
+from sluis.core.reversal import RULE, Taken, day_of, left, reversal, reversal_id, with_paid
 from sluis.errors import Refused
 from sluis.flows import posting
 from sluis.flows.booking_rows import Rows, number_of
@@ -83,7 +82,26 @@ class Corrector:
                 "preceding_invoice": former.reference,
             }
         )
-        return Document(again, posting.form_of(again, settings), revision)
+        return self._carried(Document(again, posting.form_of(again, settings), revision), former, back)
+
+    def _carried(self, document: Document, former: Booking, back: Booking) -> Document:
+        """Let a replacement count as paid what the revision before it had, never the order's new total.
+
+        Its entry holds of that only what the reversal took back of a clearing account (and what was paid back on the
+        refunds that are booked anew on it); the rest never left the account. What is open then stands on the debtor, so
+        by day it is an entry of its own. Raises ``Refused`` where it must be an invoice: a person corrects.
+        """
+        counted = former.paid or ()
+        if former.form == "invoice" or not counted:
+            return document
+        invoice, settings = document.invoice, self.session.integration.settings
+        netted = [row.paid or () for row in self.rows.booked_anew(invoice.document_id, former)]
+        again = paid_together(_negative(paid) for paid in (back.paid or (), *netted))
+        if again == counted == paid_of(invoice):
+            return document
+        if settings.booking_mode != "journal_entry" and journals.listed(invoice):
+            raise _for_a_person("paid_amount")
+        return Document(with_paid(invoice, again), "journal_entry", document.revision, paid=counted)
 
     def beside(self, document_id: str, row: Booking) -> list[Booking]:
         """Return the credit notes that stand on a booked invoice; a claim of one is looked up first."""
@@ -95,20 +113,35 @@ class Corrector:
                 standing.append(settled)
         return standing
 
-    def reverse(self, document_id: str, row: Booking, order: Order, beside: Sequence[Booking] = ()) -> Booking | None:
+    def reverse(
+        self, document_id: str, row: Booking, order: Order, beside: Sequence[Booking] = (),
+        *, again: Invoice | None = None,
+    ) -> Booking | None:  # fmt: skip
         """Take a booked invoice back, less the credit notes on it (``beside``); ``None``: nothing of it is left.
 
-        ``document_id`` is the invoice's. Raises what ``Sender.place`` raises, and ``Refused`` where its figures are
-        not known or the reversal stands wrongly in the books.
+        ``document_id`` is the invoice's; ``again`` what it is booked anew as. Money that came in stays on its clearing
+        account and the customer gets a credit on his debtor, unless the replacement holds the very same payments.
+        Raises what ``Sender.place`` raises, and ``Refused`` where its figures are not known, the reversal stands
+        wrongly in the books or a person must correct.
         """
-        taken = _taken([row, *beside])
+        settings = self.session.integration.settings
+        moves = again is not None and paid_of(again) == (row.paid or ())
+        if (
+            again is not None
+            and row.paid
+            and not moves
+            and settings.booking_mode != "journal_entry"
+            and journals.listed(again)
+        ):
+            raise _for_a_person("paid_amount")
+        taken = _taken([row, *beside], moves=moves)
         if not taken.figures:
             return None
-        settings = self.session.integration.settings
         day, original = day_of(order.changed_at, row.issue_date, settings)
         back = reversal(taken, document_id=document_id, order_id=order.order_id, order_number=order.number,
                         buyer=order.buyer, on=day, original_date=original)  # fmt: skip
-        document = Document(back, form_back(row), row.revision, row.debtor_id, negated(taken.figures))
+        form = form_back(row) if moves or form_back(row) != "held" else "journal_entry"
+        document = Document(back, form, row.revision, row.debtor_id, negated(taken.figures))
         placed = self.sender.place(document, self.rows.reversal(document_id, row.revision))
         self.tell(document_id, order, _sound(placed), back)
         return placed.row
@@ -124,7 +157,7 @@ class Corrector:
                 return None
             self.tell(document_id, order, _sound(placed))
             return placed.row
-        taken = _taken([row])  # it stands wrongly: look whether a person has put it right
+        taken = _taken([row], moves=bool(back.paid))  # it stands wrongly: look whether a person has put it right
         invoice = reversal(taken, document_id=document_id, order_id=order.order_id, order_number=order.number,
                            buyer=order.buyer, on=back.issue_date)  # fmt: skip
         document = Document(invoice, back.form, back.revision, row.debtor_id, negated(taken.figures))
@@ -197,20 +230,24 @@ def _sound(placed: Placed) -> Placed:
     return placed
 
 
-def _taken(booked: Sequence[Booking]) -> Taken:
-    """Add up what the books hold of a sale: its invoice first, then the credit notes on it."""
+def _for_a_person(field: str) -> Refused:
+    return Refused("what was paid is not its total", code=reasons.CHANGED_AFTER_BOOKING, field=field)
+
+
+def _negative(paid: Iterable[Paid]) -> tuple[Paid, ...]:
+    return tuple(part.model_copy(update={"cents": -part.cents}) for part in paid)
+
+
+def _taken(booked: Sequence[Booking], *, moves: bool) -> Taken:
+    """Add up what the books hold of a sale: its invoice first, then the credit notes on it; payments if they move."""
     sale = booked[0]
     figures: list[Figures] = [row.figures for row in booked if row.figures is not None]
     if len(figures) < len(booked):
         raise Refused("its figures are not known", code=reasons.CHANGED_AFTER_BOOKING, field="figures")
-    paid: Counter[tuple[str, bool]] = Counter()
-    for row in booked:
-        for part in row.paid or ():
-            paid[part.method, part.gift_card] += part.cents
     return Taken(
         reference=sale.reference,
         figures=left(figures),
-        paid=tuple(Paid(method=m, gift_card=g, cents=n) for (m, g), n in sorted(paid.items()) if n > 0),
+        paid=paid_together(row.paid or () for row in booked) if moves else (),
         currency=sale.currency,
         issue_date=sale.issue_date,
         payment_method=sale.payment_method or "",

@@ -16,11 +16,12 @@ from datetime import UTC, date, datetime, timedelta
 
 from sluis.core import journals, reasons
 from sluis.core.bookable import local_date
-from sluis.core.invoice import DocumentOutcome, Invoice, Result, Role
+from sluis.core.invoice import DocumentKind, DocumentOutcome, Invoice, Result, Role
 from sluis.core.journals import Paid
 from sluis.core.money import cents, from_cents
 from sluis.core.order import Payment
 from sluis.errors import OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
+from sluis.flows import posting
 from sluis.flows.booking_sending import Halted
 from sluis.flows.patience import Patience
 from sluis.flows.payments import PART
@@ -64,14 +65,14 @@ class LatePayments:
         booked the rest waits, so that the numbers stay in order. Raises ``Reconnect``.
         """
         own = row.form == "journal_entry" and row.state is BookingState.BOOKED and row.summary_key is None
-        if not (own and self._settings.register_payments and row.paid is not None):
+        if not (own and posting.with_payments(self._settings) and row.paid is not None):
             return ()
-        if next(journals.late(invoice.payments, row.paid, invoice.kind.sign), None) is None:
+        if _next(invoice, row, row.paid) is None:
             return ()
         claims, before = self._known(row)
         told: list[DocumentOutcome] = []
         counted = row.paid
-        while (late := next(journals.late(invoice.payments, counted, invoice.kind.sign), None)) is not None:
+        while (late := _next(invoice, row, counted)) is not None:
             number = before + len(told) + 1
             claim = claims.pop() if claims else None
             due = (
@@ -241,6 +242,12 @@ class LatePayments:
                     raise Refused(str(error.args[0]), code=reasons.PAYMENT_REFUSED, field=field) from None
                 if not (isinstance(error, QuotaSpent) and self._patience.wait(error)):
                     raise
+
+
+def _next(invoice: Invoice, row: Booking, counted: tuple[Paid, ...]) -> tuple[Payment, str] | None:
+    """Return the oldest payment beyond what counts as paid; of a replacement none that merely grew with its total."""
+    corrected = invoice.kind is DocumentKind.INVOICE and row.revision > 0
+    return next(journals.late(invoice.payments, counted, invoice.kind.sign, corrected=corrected), None)
 
 
 def _outcome(document: Invoice | DocumentOutcome, due: _Late) -> DocumentOutcome:

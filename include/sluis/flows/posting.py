@@ -34,6 +34,11 @@ def form_of(invoice: Invoice, settings: IntegrationSettings, of: BookedAs | None
     return "invoice" if form == "held" and journals.singly(invoice) else form
 
 
+def with_payments(settings: IntegrationSettings) -> bool:
+    """Whether entries hold what was paid. By day always: what corrects a document of a day goes on where that began."""
+    return settings.register_payments or settings.booking_mode == "daily"
+
+
 def needs_debtor(invoice: Invoice, settings: IntegrationSettings, form: BookedAs) -> bool:
     """Whether a debtor must be there before the document is sent."""
     if form == "journal_entry":
@@ -75,7 +80,7 @@ def find(  # noqa: PLR0917 - the port's own arguments, with the form before them
 
 
 def _counted(invoice: Invoice, settings: IntegrationSettings, form: BookedAs = "journal_entry") -> Invoice:
-    """Without ``register_payments`` an entry of its own leaves all open; a day has its clearing accounts always."""
-    if settings.register_payments or form == "held":
+    """Without payments an entry of its own leaves all open; a day has its clearing accounts always."""
+    if with_payments(settings) or form == "held":
         return invoice
     return invoice.model_copy(update={"payments": ()})
