@@ -13,7 +13,7 @@ from sluis.flows import integrations
 from sluis.flows.check import check_and_apply
 from sluis.flows.wiring import open_session
 from sluis.sandbox.drafting import make_refund
-from tests.flows.world import World, hour
+from tests.flows.world import World, edit, hour
 
 PSP = "Tussenrekening betaaldienst"
 #: Long before the test's own days, in an earlier month.
@@ -118,3 +118,42 @@ def test_an_order_and_its_refund_that_wait_for_their_day_change_together(world: 
     world.run(world.scheduled(24.8))
     world.run(world.scheduled(80, length=55))
     assert world.waiting() == {}
+
+
+@pytest.mark.parametrize("mode", ["journal_entry", "daily"])
+def test_money_that_came_in_stays_in_whatever_becomes_of_the_order(world: World, mode: str) -> None:
+    """By entry and by day: an edit leaves an open or a credit balance on the customer, never more or less money."""
+    with open_session(world.merchant, world.code) as session:
+        accounts = {a.code: a.id for a in session.package.check().ledger_accounts}
+        mapping = {
+            "clearing": {"*": accounts["1250"]}, "receivable": accounts["1300"],
+            "vat_accounts": dict.fromkeys(("S 21 NL", "S 9 NL"), accounts["1500"]),
+        }  # fmt: skip
+        changed = {"booking_mode": mode, "register_payments": True, "mapping": mapping}
+        integrations.change(session.conn, world.merchant, world.code, changed)
+    with open_session(world.merchant, world.code) as session:
+        check_and_apply(session)
+    order = world.order(hour(0), quantity=3, number="1001")
+    came_in = Decimal(world.shop.book.orders[int(order)].raw["total"])
+    world.run(world.scheduled(1))
+    world.run(world.scheduled(40, length=39))
+
+    def clearing() -> Decimal:
+        return Decimal(world.books.on_account(accounts["1250"]))
+
+    assert clearing() == came_in
+    at = 40
+    for quantity in (5, 1):
+        edit(world, order, hour(at + 0.5), quantity=quantity)
+        world.run(world.scheduled(at + 1))
+        at += 40
+        world.run(world.scheduled(at, length=39))
+        assert (clearing(), world.waiting()) == (came_in, {})
+    for status in ("cancelled", "processing"):
+        world.change(order, hour(at + 0.5), status=status)
+        world.run(world.scheduled(at + 1))
+        at += 40
+        world.run(world.scheduled(at, length=39))
+        assert (clearing(), world.waiting()) == (came_in, {})
+    owed = Decimal(world.shop.book.orders[int(order)].raw["total"]) - came_in
+    assert Decimal(world.books.on_account(accounts["1300"])) == owed
