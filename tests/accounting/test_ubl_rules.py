@@ -7,8 +7,8 @@ says which releases were run.
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from lxml import etree
 from sluis.accounting.ubl.document import write
 from sluis.accounting.ubl.mapping import claim
 from tests.accounting.ubl_world import golden_documents, recorded_documents, rule_files, settings
+
+log = logging.getLogger(__name__)
 
 FOLDER = os.environ.get("SLUIS_UBL_RULES", "")
 RULES = rule_files(Path(FOLDER)) if FOLDER else []
@@ -45,13 +47,15 @@ def failures(path: Path, content: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
-def test_every_document_keeps_the_rules_it_claims(path: Path, record_property: Callable[[str, object], None]) -> None:
+def test_every_document_keeps_the_rules_it_claims(path: Path) -> None:
     profile = next((p for word, p in PROFILES.items() if word in path.name.lower()), "en16931")
     wanted = settings(profile=profile)
     documents = {**dict(golden_documents()), **dict(recorded_documents())}
     judged = {name: d for name, d in documents.items() if profile == "en16931" or claim(d, wanted) == profile}
     assert judged
-    record_property("judged", f"{len(judged)} of {len(documents)}")
+    log.info(
+        "%s: %d of %d documents claim %s", path.name, len(judged), len(documents), profile
+    )  # with --log-cli-level=INFO
     broken = {name: found for name, d in judged.items() if (found := failures(path, write(d, wanted)))}
     assert broken == {}
 
