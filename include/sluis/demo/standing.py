@@ -43,7 +43,9 @@ class Standing:
     """What sluis' own rows say of one integration."""
 
     books: Books = Books()
-    in_entries: Sum = Sum()  #: the documents that posted entries hold
+    days: Sum = Sum()  #: the posted entries of days, which are among ``books.entries``
+    singly: Sum = Sum()  #: entries of one document each, which are the others of them
+    in_entries: Sum = Sum()  #: the documents that the posted entries of days hold
     waiting: Sum = Sum()  #: accounted for, posted when their day is over
     quarantined: Sum = Sum()
     reasons: tuple[str, ...] = ()  #: of what is quarantined
@@ -54,11 +56,11 @@ class Standing:
     @property
     def cents(self) -> int:
         """What the shop's documents come to that are booked or wait for their day, corrections included."""
-        return self.books.invoices.cents + self.in_entries.cents + self.waiting.cents
+        return self.books.invoices.cents + self.singly.cents + self.in_entries.cents + self.waiting.cents
 
 
-_ROWS = """select case when kind = 'day_summary' then 'entries' when summary_key is not null then 'in_entries'
-        when state = 'held' then 'waiting' when form = 'invoice' then 'invoices' else 'entries' end as place,
+_ROWS = """select case when kind = 'day_summary' then 'days' when summary_key is not null then 'in_entries'
+        when state = 'held' then 'waiting' when form = 'invoice' then 'invoices' else 'singly' end as place,
     case when kind = 'credit_note' and reference ~ '-C$' then 'reversal' when reference ~ '-R[0-9]+$'
         then 'replacement' when reference ~ '-V[0-9]+' then 'part' else '' end as made,
     count(*)::int as documents, coalesce(sum(total_cents), 0)::bigint as cents
@@ -79,8 +81,12 @@ def standing(session: Session) -> Standing:
         chosen = [row for row in found if row[column] == value]
         return Sum(sum(row["documents"] for row in chosen), sum(int(row["cents"]) for row in chosen))
 
+    days, singly = of("place", "days"), of("place", "singly")
+    entries = Sum(days.documents + singly.documents, days.cents + singly.cents)
     return Standing(
-        books=Books(of("place", "invoices"), of("place", "entries"), Sum(paid["documents"], int(paid["cents"]))),
+        books=Books(of("place", "invoices"), entries, Sum(paid["documents"], int(paid["cents"]))),
+        days=days,
+        singly=singly,
         in_entries=of("place", "in_entries"),
         waiting=of("place", "waiting"),
         quarantined=Sum(sum(one.documents for one in waits), sum(one.total_cents for one in waits)),

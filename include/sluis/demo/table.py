@@ -86,7 +86,7 @@ def in_books(standing: Standing, books: Books, duplicates: int) -> list[str]:
                 f"the books hold {theirs.documents} {what} of {euro(theirs.cents)},"
                 f" sluis booked {ours.documents} of {euro(ours.cents)}"
             )
-    if standing.in_entries.cents != standing.books.entries.cents:
+    if standing.in_entries.cents != standing.days.cents:
         found.append("the entries of days do not come to the sum of their documents")
     if duplicates:
         found.append(f"{duplicates} references stand in the books more than once")
