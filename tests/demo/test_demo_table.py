@@ -14,9 +14,15 @@ from sluis.demo.table import After, Outcome, show, show_after
 
 IN_BOOKS = Books(invoices=Sum(6, 5_000), entries=Sum(2, 1_500), payments=Sum(5, 4_800))
 STANDING = Standing(
-    books=IN_BOOKS, days=IN_BOOKS.entries, in_entries=Sum(3, 1_500), waiting=Sum(1, 500), quarantined=Sum(2, 900), reversals=Sum(1, -400),
-    replacements=Sum(1, 450), parts=Sum(1, 50),
-)  # fmt: skip
+    books=IN_BOOKS,
+    days=IN_BOOKS.entries,
+    in_entries=Sum(3, 1_500),
+    waiting=Sum(1, 500),
+    quarantined=Sum(2, 900),
+    reversals=Sum(1, -400),
+    replacements=Sum(1, 450),
+    parts=Sum(1, 50),
+)
 GOOD = Outcome(
     merchant="m7f3k Test",
     what="a test",
