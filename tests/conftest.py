@@ -15,8 +15,8 @@ from psycopg import sql
 
 from sluis.privacy.keyring import Keyring
 from sluis.registers import ecb, vies
-from sluis.store.database import OWNER_URL, TASK_URL, Connection, connect
-from sluis.store.migrate import TASK_ROLE, upgrade
+from sluis.store.database import OWNER_URL, RETENTION_URL, TASK_URL, Connection, connect
+from sluis.store.migrate import RETENTION_ROLE, TASK_ROLE, upgrade
 from sluis.store.server import SUPERUSER, LocalServer
 
 OWNER = "sluis_owner"
@@ -32,11 +32,15 @@ class Database:
     owner_dsn: str
     task_dsn: str
     keys: str
+    retention_dsn: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
         """What a process needs in its environment to use it."""
-        return {OWNER_URL: self.owner_dsn, TASK_URL: self.task_dsn, "SLUIS_KEYS": self.keys}
+        return {
+            OWNER_URL: self.owner_dsn, TASK_URL: self.task_dsn, RETENTION_URL: self.retention_dsn,
+            "SLUIS_KEYS": self.keys,
+        }  # fmt: skip
 
     @property
     def keyring(self) -> Keyring:
@@ -46,6 +50,10 @@ class Database:
     def owner(self) -> Connection:
         """Connect as the owner."""
         return connect(self.owner_dsn)
+
+    def retention(self) -> Connection:
+        """Connect as the role that deletes what has expired."""
+        return connect(self.retention_dsn)
 
     def task(self, merchant: str | None) -> Connection:
         """Connect as the task role, for one merchant's rows (``None``: with no merchant set)."""
@@ -109,7 +117,8 @@ def _fresh(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dat
     with psycopg.connect(server.dsn("postgres", SUPERUSER), autocommit=True) as conn:
         names = sql.Identifier(name), sql.Identifier(_TEMPLATE), sql.Identifier(OWNER)
         conn.execute(sql.SQL("create database {} template {} owner {}").format(*names))
-    made = Database(name, server.dsn(name, OWNER), server.dsn(name, TASK_ROLE), Keyring.generate())
+    dsns = [server.dsn(name, role) for role in (OWNER, TASK_ROLE, RETENTION_ROLE)]
+    made = Database(name, dsns[0], dsns[1], Keyring.generate(), dsns[2])
     for variable, value in made.environment.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.delenv("SLUIS_KEYS_FILE", raising=False)

@@ -22,6 +22,7 @@ from sluis.errors import Defect, NotConfigured, RetryLater, SluisError
 
 OWNER_URL = "SLUIS_DATABASE_URL"
 TASK_URL = "SLUIS_TASK_DATABASE_URL"
+RETENTION_URL = "SLUIS_RETENTION_DATABASE_URL"
 _MERCHANT = re.compile(r"[a-z0-9]{2,32}")
 
 RV = TypeVar("RV")
@@ -82,6 +83,14 @@ def task_connection(merchant: str) -> Connection:
 def owner_connection() -> Connection:
     """Open a connection as the owner of the schema (``SLUIS_DATABASE_URL``): migrations and the command line."""
     return connect(_url(OWNER_URL))
+
+
+def retention_connection() -> Connection:
+    """Open a connection as the role that deletes what has expired (``SLUIS_RETENTION_DATABASE_URL``), of all merchants.
+
+    It owns nothing: it reads dates, keys and states, empties columns, deletes rows and drops months.
+    """
+    return connect(_url(RETENTION_URL))
 
 
 def registry_connection(timeout_seconds: int = 3) -> Connection:

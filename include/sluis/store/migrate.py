@@ -15,6 +15,7 @@ from sluis.errors import Defect, NotConfigured
 from sluis.store.database import connect, translated
 
 TASK_ROLE = "sluis_task"
+RETENTION_ROLE = "sluis_retention"
 SCHEMA = "sluis"
 #: Any constant will do, as long as it never changes: two upgrades at once wait for each other on it.
 _LOCK = 0x536C_7569_7301

@@ -1,0 +1,1 @@
+"""Carries out the register: plans, holds, deletes, proves, certifies."""
