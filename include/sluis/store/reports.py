@@ -1,24 +1,22 @@
 """Run reports: counts, cents and hashes of every run, chained, so that what a log said can be proved later.
 
-``hash`` = SHA-256 over the canonical JSON of the report with ``previous_hash`` in it and without ``hash``. Canonical
-JSON: the fields of ``RunReport`` by name, keys sorted, no white space, ASCII escapes, moments as ISO 8601 in UTC with
-six decimals and ``+00:00``, no floats. The first report of an integration has 64 zeros as previous hash.
+``hash`` = SHA-256 over the canonical JSON (``core.canonical``) of the report, the fields of ``RunReport`` by name, with
+``previous_hash`` in it and without ``hash``. The first report of an integration has 64 zeros as previous hash.
 ``lines_hash`` is the run's own hash over its document lines. The head of the chain stands in the integration's row
 too: a chain that was cut off at its end does not verify either. Retention may remove reports from the beginning only.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 from pydantic import field_validator
 
+from sluis.core.canonical import canonical_hash
 from sluis.core.frozen import Frozen, Moment
 from sluis.errors import Defect, NotConfigured, ProofFailed
 from sluis.store.database import Connection, row, rows
@@ -184,10 +182,7 @@ class Reports:
 
 def report_hash(report: RunReport) -> str:
     """Return the SHA-256 (hex) of a report as the module's docstring defines it."""
-    fields = report.model_dump(mode="python", exclude={"hash"})
-    told = {name: _moment(value) if isinstance(value, datetime) else value for name, value in fields.items()}
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return canonical_hash(report.model_dump(mode="python", exclude={"hash"}))
 
 
 _INSERT = """insert into sluis.run_report (merchant_code, integration_code, sequence, dag_run_id, try_number, run_type,
@@ -196,10 +191,6 @@ _INSERT = """insert into sluis.run_report (merchant_code, integration_code, sequ
     %(dag_run_id)s, %(try_number)s, %(run_type)s, %(started_at)s, %(ended_at)s, %(window_start)s, %(window_end)s,
     %(settings_version)s, %(rules_version)s, %(code_version)s, %(shop_count)s, %(extracted)s, %(tally)s,
     decode(%(lines_hash)s, 'hex'), decode(%(previous_hash)s, 'hex'), decode(%(hash)s, 'hex'))"""
-
-
-def _moment(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _hex(value: bytes | None) -> str:

@@ -132,6 +132,7 @@ comment on column sluis.retention_run.ended_at is 'When it ended.';
 
 create table sluis.deletion_certificate (
     sequence bigint primary key,
+    retention_run_id bigint not null unique,
     made_at timestamptz not null,
     dag_run_id text not null,
     merchant_code text,
@@ -147,6 +148,7 @@ create table sluis.deletion_certificate (
 );
 comment on table sluis.deletion_certificate is 'What retention deleted, as a chain of hashes; counts and dates only.';
 comment on column sluis.deletion_certificate.sequence is 'Place in the chain, from 1, without gaps.';
+comment on column sluis.deletion_certificate.retention_run_id is 'Run of retention that it certifies, once.';
 comment on column sluis.deletion_certificate.made_at is 'When it was written.';
 comment on column sluis.deletion_certificate.dag_run_id is 'The DAG run, or cli.';
 comment on column sluis.deletion_certificate.merchant_code is 'The one merchant it is about; null: all.';
@@ -169,8 +171,8 @@ create table sluis.certificate_checkpoint (
     signature bytea not null
 );
 comment on table sluis.certificate_checkpoint is
-    'Where the chain of certificates starts once its oldest links were dropped; signed.';
-comment on column sluis.certificate_checkpoint.sequence is 'Sequence of the last certificate dropped.';
+    'Signed statements of the chain of certificates: its head, and where it starts once its oldest links were dropped.';
+comment on column sluis.certificate_checkpoint.sequence is 'Sequence of a certificate: the last, or the last dropped.';
 comment on column sluis.certificate_checkpoint.hash is 'hash of that certificate.';
 comment on column sluis.certificate_checkpoint.made_at is 'When it was made.';
 comment on column sluis.certificate_checkpoint.public_key is 'Ed25519 key that verifies the signature.';
