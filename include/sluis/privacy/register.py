@@ -7,6 +7,7 @@ rendered from it, and ``register_check`` holds it against the live catalogue in 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
@@ -21,6 +22,8 @@ from sluis.core.frozen import Frozen, wrong_fields
 from sluis.errors import NotConfigured
 from sluis.privacy.periods import Duration, Rounded, duration, not_longer
 
+#: Variable that names the register's file where the package was installed without its repository.
+REGISTER = "SLUIS_REGISTER"
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,40}$")]
 
 
@@ -180,6 +183,23 @@ def _columns(category: Category) -> Iterator[tuple[str, str]]:
     for place in category.places:
         if place.table is not None:
             yield from ((place.table, column) for column in place.columns)
+
+
+def register_path() -> Path:
+    """Return where the register stands: ``SLUIS_REGISTER``, else the repository's ``config/register.yaml``.
+
+    Raises ``NotConfigured("register_wrong")`` where there is neither (an installed package without its repository).
+    """
+    named = os.environ.get(REGISTER, "").strip()
+    path = Path(named) if named else Path(__file__).resolve().parents[3] / "config" / "register.yaml"
+    if not path.is_file():
+        raise NotConfigured(
+            f"{REGISTER} names no file: the path of register.yaml belongs there"
+            if named
+            else f"the register is not beside this package: set {REGISTER} to the path of register.yaml",
+            code="register_wrong",
+        )
+    return path
 
 
 def read_register(path: Path) -> Published:
