@@ -7,7 +7,7 @@ the period has passed: at the period's last day it stands, the day after it is g
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from dateutil.relativedelta import relativedelta
@@ -43,8 +43,8 @@ def cutoff(period: str, now: datetime, rounded: Rounded = "none") -> datetime:
     Whole days count from midnight UTC (so a date compares as its midnight); a period with hours counts from ``now``.
     """
     length = duration(period)
-    if length.hours and not (length.years or length.months or length.days):
-        return now - timedelta(hours=length.hours)
+    if period.startswith("PT"):  # by the text: to relativedelta 24 hours are a day
+        return now - length
     day = now.replace(hour=0, minute=0, second=0, microsecond=0) - length
     if rounded == "quarter":
         return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
