@@ -164,19 +164,24 @@ comment on column sluis.deletion_certificate.hash is
     'SHA-256 over this certificate''s canonical JSON, previous_hash included.';
 
 create table sluis.certificate_checkpoint (
-    sequence bigint primary key,
+    sequence bigint not null,
+    kind text not null check (kind in ('head', 'dropped')),
     hash bytea not null,
+    certified_at timestamptz not null,
     made_at timestamptz not null default now(),
     public_key bytea not null,
-    signature bytea not null
+    signature bytea not null,
+    primary key (sequence, kind)
 );
 comment on table sluis.certificate_checkpoint is
     'Signed statements of the chain of certificates: its head, and where it starts once its oldest links were dropped.';
-comment on column sluis.certificate_checkpoint.sequence is 'Sequence of a certificate: the last, or the last dropped.';
+comment on column sluis.certificate_checkpoint.sequence is 'Sequence of the certificate it is about.';
+comment on column sluis.certificate_checkpoint.kind is 'head: the last one; dropped: it and those before were dropped.';
 comment on column sluis.certificate_checkpoint.hash is 'hash of that certificate.';
-comment on column sluis.certificate_checkpoint.made_at is 'When it was made.';
+comment on column sluis.certificate_checkpoint.certified_at is 'When that certificate was made.';
+comment on column sluis.certificate_checkpoint.made_at is 'When the statement was made.';
 comment on column sluis.certificate_checkpoint.public_key is 'Ed25519 key that verifies the signature.';
-comment on column sluis.certificate_checkpoint.signature is 'Ed25519 over sequence, hash and made_at.';
+comment on column sluis.certificate_checkpoint.signature is 'Ed25519 over the other columns but the key.';
 
 create table sluis.hold (
     id bigint generated always as identity primary key,
