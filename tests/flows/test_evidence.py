@@ -111,7 +111,8 @@ class Bench:
                 "revision": 0,
             }
             session.bookings.claim(
-                **what, reference=invoice.invoice_number, order_number=invoice.order_number,
+                **what, reference=invoice.invoice_number,
+                reference_key=session.reference_key(invoice.invoice_number), order_number=invoice.order_number,
                 fingerprint=session.pseudonyms.fingerprint(invoice), total_cents=cents(invoice.owed),
                 vat_cents=cents(invoice.total_vat), currency=invoice.currency, issue_date=invoice.issue_date,
                 run_id="run", evidence=invoice.evidence,

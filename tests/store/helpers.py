@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from typing import Any
 
@@ -16,14 +17,14 @@ SETTINGS = IntegrationSettings(start_date=date(2026, 1, 1))
 
 
 def add_integration(
-    database: Database, *, merchant: str | None = None, administration: str = "moneybird/1", code: str | None = None
+    database: Database, *, merchant: str | None = None, administration: str | None = None, code: str | None = None
 ) -> Integration:
-    """Add an integration, for a new merchant unless one is named."""
+    """Add an integration, for a new merchant unless one is named; in the merchant's one administration unless named."""
     with database.owner() as conn:
         owner = merchant or Merchants(conn).add("Voorbeeld", database.keyring).code
         return Integrations(conn).add(
-            owner, shop="woocommerce", package="moneybird", settings=SETTINGS, administration_key=administration,
-            code=code,
+            owner, shop="woocommerce", package="moneybird", settings=SETTINGS, code=code,
+            administration_key=administration or f"moneybird/{owner}",
         )  # fmt: skip
 
 
@@ -39,4 +40,10 @@ def claim(bookings: Bookings, number: int, **other: Any) -> Booking:
         "order_number": str(number), "fingerprint": b"f" * 32, "total_cents": 1210, "vat_cents": 210,
         "currency": "EUR", "issue_date": date(2026, 11, 2), "run_id": "run",
     }  # fmt: skip
-    return bookings.claim(**{**values, **other})
+    values |= other
+    return bookings.claim(**{"reference_key": name(values["reference"]), **values})
+
+
+def name(reference: str) -> bytes:
+    """Stand for the keyed hash of a reference."""
+    return hashlib.sha256(reference.encode()).digest()

@@ -13,7 +13,7 @@ from sluis.core.invoice import DocumentKind
 from sluis.errors import Defect, Refused
 from sluis.store.bookings import Bookings, BookingState
 from tests.conftest import Database
-from tests.store.helpers import add_integration, claim, key
+from tests.store.helpers import add_integration, claim, key, name
 
 pytestmark = pytest.mark.postgres
 INVOICE = DocumentKind.INVOICE
@@ -21,10 +21,14 @@ ANSWER: dict[str, Any] = {
     "external_id": "901", "debtor_id": "77", "package_total_cents": 1210, "package_vat_cents": 210, "adopted": False,
 }  # fmt: skip
 FOUND: dict[str, Any] = {
-    "order_number": "1", "fingerprint": b"g" * 32, "total_cents": 1210, "vat_cents": 210, "currency": "EUR",
-    "issue_date": date(2026, 11, 2), "run_id": "run", "external_id": "901", "debtor_id": "77",
+    "reference_key": name("1"), "order_number": "1", "fingerprint": b"g" * 32, "total_cents": 1210, "vat_cents": 210,
+    "currency": "EUR", "issue_date": date(2026, 11, 2), "run_id": "run", "external_id": "901", "debtor_id": "77",
     "package_total_cents": 1210, "package_vat_cents": 210,
 }  # fmt: skip
+#: What retention does to a row 45 days after its quarter.
+EMPTY = """update sluis.booking set reference = null, order_number = null, total_cents = null, vat_cents = null,
+    package_total_cents = null, package_vat_cents = null, figures = null, payment_method = null, paid = null,
+    evidence = null, original_date = null"""
 
 
 @pytest.fixture
@@ -120,17 +124,47 @@ def test_a_number_is_given_once_in_an_administration_whoever_asks(database: Data
     one = add_integration(database, administration="moneybird/1")
     two = add_integration(database, merchant=one.merchant, administration="moneybird/1")
     elsewhere = add_integration(database, merchant=one.merchant, administration="moneybird/2")
-    stranger = add_integration(database, administration="moneybird/1")  # another merchant: row-level security hides it
-    with database.task(one.merchant) as conn, database.task(stranger.merchant) as theirs:
+    with database.task(one.merchant) as conn:
         claim(Bookings(conn, one), 1001)
-        for other, connection in ((two, conn), (stranger, theirs)):
-            with pytest.raises(Refused) as caught:
-                claim(Bookings(connection, other), 1001)
-            assert (caught.value.code, caught.value.field) == ("duplicate_number", "number")
+        with pytest.raises(Refused) as caught:
+            claim(Bookings(conn, two), 1001)
+        assert (caught.value.code, caught.value.field) == ("duplicate_number", "number")
         with pytest.raises(Refused, match="1001"):
             claim(Bookings(conn, one), 2, reference="1001")
-        assert claim(Bookings(conn, elsewhere), 1001).attempts == 1
+        assert claim(Bookings(conn, elsewhere), 1001, reference_key=name("2/1001")).attempts == 1
         assert Bookings(conn, two).counts()[BookingState.CLAIMED] == 0
+
+
+def test_a_number_is_not_given_again_once_retention_emptied_it(bookings: Bookings, database: Database) -> None:
+    claim(bookings, 1, reference="1001")
+    with database.owner() as conn:
+        assert conn.execute(EMPTY).rowcount == 1
+    with pytest.raises(Refused) as caught:
+        claim(bookings, 2, reference="1001")
+    assert caught.value.code == "duplicate_number"
+    emptied = bookings.latest([(INVOICE, key(1))])[INVOICE, key(1)]
+    assert (emptied.emptied, emptied.reference, emptied.reference_key) == (True, None, name("1001"))
+    assert claim(bookings, 2, reference="1002").reference == "1002"
+
+
+def test_rows_of_before_the_keyed_references_get_theirs_once(bookings: Bookings, database: Database) -> None:
+    claim(bookings, 1)
+    claim(bookings, 2)
+    with database.owner() as conn:
+        conn.execute("update sluis.booking set reference_key = null where reference = '1'")
+    assert bookings.key_references(name) == 1
+    assert bookings.key_references(name) == 0
+    found = bookings.latest([(INVOICE, key(1)), (INVOICE, key(2))])
+    assert [row.reference_key for row in found.values()] == [name("1"), name("2")]
+
+
+def test_adopting_an_emptied_claim_says_again_what_it_is(bookings: Bookings, database: Database) -> None:
+    claim(bookings, 1)
+    with database.owner() as conn:
+        conn.execute(EMPTY)
+    adopted = bookings.adopt(kind=INVOICE, document_key=key(1), revision=0, reference="1", **FOUND)
+    assert (adopted.state, adopted.reference, adopted.order_number) == (BookingState.BOOKED, "1", "1")
+    assert adopted.total_cents == 1210
 
 
 def test_adopt_records_what_stands_in_the_books_and_settles_an_unanswered_claim(bookings: Bookings) -> None:
@@ -139,7 +173,11 @@ def test_adopt_records_what_stands_in_the_books_and_settles_an_unanswered_claim(
     assert bookings.adopt(kind=INVOICE, document_key=key(1), revision=0, reference="1", **FOUND) == adopted
     claim(bookings, 2)
     settled = bookings.adopt(
-        kind=INVOICE, document_key=key(2), revision=0, reference="2", **{**FOUND, "external_id": "902"}
+        kind=INVOICE,
+        document_key=key(2),
+        revision=0,
+        reference="2",
+        **{**FOUND, "external_id": "902", "reference_key": name("2")},
     )
     assert (settled.state, settled.adopted, settled.fingerprint) == (BookingState.BOOKED, True, b"g" * 32)
     with pytest.raises(Refused) as caught:
@@ -185,7 +223,8 @@ def test_two_processes_that_claim_the_same_documents_never_both_come_first(datab
 
 def test_held_is_changed_until_a_summary_takes_it_and_of_orders_finds_by_number(bookings: Bookings) -> None:
     content: dict[str, Any] = {
-        "reference": "1", "order_number": "1", "fingerprint": b"f" * 32, "total_cents": 1210, "vat_cents": 210,
+        "reference": "1", "reference_key": name("1"), "order_number": "1", "fingerprint": b"f" * 32,
+        "total_cents": 1210, "vat_cents": 210,
         "currency": "EUR", "issue_date": date(2026, 11, 2), "run_id": "run", "form": "journal_entry",
     }  # fmt: skip
     held = bookings.hold(kind=INVOICE, document_key=key(1), revision=0, **content)

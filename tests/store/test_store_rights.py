@@ -228,9 +228,16 @@ def test_retention_may_empty_what_is_booked_and_the_owner_delete_it(database: Da
         assert conn.execute("select count(*) from sluis.payment").fetchone() == (0,)
 
 
-def test_a_claim_keeps_the_amount_that_it_is_looked_up_by(database: Database, two_merchants: tuple[str, str]) -> None:
-    with database.owner() as conn, pytest.raises(Defect, match="23514"):
-        conn.execute("update sluis.payment set amount_cents = null")
+def test_a_claim_keeps_its_amount_no_longer_than_what_is_booked(
+    database: Database, two_merchants: tuple[str, str]
+) -> None:
+    with database.retention() as conn:
+        assert conn.execute("update sluis.payment set amount_cents = null, paid_on = null").rowcount == 2
+    with database.task(two_merchants[0]) as conn:
+        [integration] = Integrations(conn).all()
+        [row] = PaymentRows(conn, integration).of([(PAID.kind, PAID.document_key)])
+        assert (row.state, row.emptied) == (PaymentState.CLAIMED, True)
+        assert PaymentRows(conn, integration).claim(PAID, **AMOUNT) is None  # nobody knows whether it was paid
 
 
 def test_the_registry_function_gives_codes_and_schedules_of_all_and_nothing_else(

@@ -204,6 +204,7 @@ def _store(session: Session, candidate: Candidate, booked: Booked, run_id: str) 
         order_number=candidate.order_number,
         fingerprint=candidate.fingerprint or UNKNOWN_CONTENT,
         total_cents=candidate.total_cents,
+        reference_key=session.reference_key(booked.reference),
         vat_cents=candidate.vat_cents,
         currency=candidate.currency,
         issue_date=booked.issue_date,

@@ -142,6 +142,7 @@ class Sender:
             "revision": document.revision,
             "reference": invoice.invoice_number,
             "order_number": invoice.order_number,
+            "reference_key": self.session.reference_key(invoice.invoice_number),
             "fingerprint": self.session.pseudonyms.fingerprint(invoice),
             "total_cents": cents(total_of(invoice, form)),
             "vat_cents": kind.sign * cents(invoice.total_vat),

@@ -166,6 +166,7 @@ class _Days:
         content = {
             "revision": revision, "reference": reference, "order_number": reference, "run_id": self.run_id,
             "fingerprint": self.session.pseudonyms.document_key(code, DocumentKind.DAY_SUMMARY, said),
+            "reference_key": self.session.reference_key(reference),
             "total_cents": cents(entry.total_with_vat), "vat_cents": cents(entry.total_vat), "currency": currency,
             "issue_date": on, "original_date": None if on == day else day, "form": "journal_entry", "figures": figures,
             "paid": journals.paid_together(booking.paid or () for booking in members),

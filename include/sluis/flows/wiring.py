@@ -57,6 +57,10 @@ class Session:
         hash_key = Merchants(self.conn).hash_key(self.integration.merchant, self.keyring)
         return Pseudonyms(hash_key, carries_buyer=accounting.connector(self.integration.package).carries_buyer)
 
+    def reference_key(self, reference: str) -> bytes:
+        """Return the keyed name of a number of the books, which outlives the number (``booking.reference_key``)."""
+        return self.pseudonyms.reference_key(self.integration.administration_key, reference)
+
     @cached_property
     def bookings(self) -> Bookings:
         """The booking rows of this integration."""

@@ -49,6 +49,10 @@ class Pseudonyms:
         """Return the 32 bytes under which a payment on a document is remembered, whatever its revision."""
         return self._mac("payment", integration_code, kind.value, document_id, payment_id)
 
+    def reference_key(self, administration_key: str, reference: str) -> bytes:
+        """Return the 32 bytes under which a number of the books is remembered once the number itself has expired."""
+        return self._mac("reference", administration_key, reference)
+
     def customer_key(self, buyer: Buyer, order_id: str, *, integration_code: str) -> str:
         """Return the name of the buyer's debtor: 32 letters and digits, lower case.
 

@@ -7,7 +7,7 @@ create. Claims do not keep two runs apart in time; the lock on the administratio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sluis.core.invoice import DocumentKind
@@ -219,6 +219,27 @@ class Bookings:
             return current
         return self._insert_or(values, ADOPT)
 
+    def key_references(self, name: Callable[[str], bytes]) -> int:
+        """Give rows of before the keyed references theirs, while they still have a reference; returns how many.
+
+        ``name``: the keyed hash of a reference. Without it a number could come again once retention emptied it.
+        """
+        found = rows(
+            self._conn,
+            """select kind, document_key, revision, reference from sluis.booking
+            where merchant_code = %(merchant)s and integration_code = %(integration)s
+            and reference is not null and reference_key is null""",
+            self._scope(),
+        )
+        with self._conn.transaction(), self._conn.cursor() as cursor:
+            cursor.executemany(
+                """update sluis.booking as b set reference_key = %(name)s
+                where b.merchant_code = %(merchant)s and b.integration_code = %(integration)s and b.kind = %(kind)s
+                and b.document_key = %(document_key)s and b.revision = %(revision)s and b.reference is not null""",
+                [{**self._scope(), **one, "name": name(one["reference"])} for one in found],
+            )
+        return len(found)
+
     def counts(self) -> dict[BookingState, int]:
         """Return how many rows stand in each state; a state without rows is 0."""
         found = rows(
@@ -248,15 +269,15 @@ class Bookings:
     def _refusal(self, current: Booking) -> Exception:
         if current.state is BookingState.QUARANTINED:
             return Refused(
-                f"document {current.reference} stands in the books with other amounts: correct or delete it there",
+                f"{_called(current)} stands in the books with other amounts: correct or delete it there",
                 code=current.reason,
                 field="external_id",
             )
-        return Defect(f"document {current.reference} is already booked", code="already_booked")
+        return Defect(f"{_called(current)} is already booked", code="already_booked")
 
     def _illegal(self, wanted: str, current: Booking | None) -> Defect:
         now = current.state.value if current is not None else "not claimed"
-        name = current.reference if current is not None else "a document"
+        name = _called(current) if current is not None else "a document"
         return Defect(f"{name} cannot become {wanted}: it is {now}", code="booking_state")
 
     def _current(self, values: Mapping[str, Any]) -> Booking | None:
@@ -270,3 +291,7 @@ class Bookings:
         administration = {"administration": self._integration.administration_key}
         key = {"kind": kind.value, "document_key": document_key, "revision": revision}
         return self._scope() | administration | key
+
+
+def _called(row: Booking) -> str:
+    return f"document {row.reference}" if row.reference is not None else f"a document of {row.issue_date}"

@@ -35,7 +35,8 @@ class Booking(Frozen):
     document_key: bytes  #: keyed hash of the shop's id
     revision: int  #: 0, and one more for every replacement; of a reversal: the revision that it reverses
     state: BookingState
-    reference: str  #: the document's number in the books
+    reference: str | None  #: the document's number in the books; ``None`` once retention emptied it
+    reference_key: bytes | None  #: keyed hash of the number it was claimed under; ``None``: claimed by an older sluis
     order_number: str | None  #: ``None`` once retention emptied it
     claimed_at: Moment
     attempts: int  #: how often it was claimed; above 1 the outcome of an earlier attempt is unknown
@@ -67,6 +68,11 @@ class Booking(Frozen):
         return self.kind, self.document_key
 
     @property
+    def emptied(self) -> bool:
+        """Whether retention has emptied its number and amounts (a claim always writes a total)."""
+        return self.total_cents is None
+
+    @property
     def stands(self) -> bool:
         """Whether the books hold it, or will by its day's summary."""
         return self.state in (BookingState.BOOKED, BookingState.HELD)
@@ -80,22 +86,24 @@ class Booking(Frozen):
 COLUMNS = """b.kind, b.document_key, b.revision, b.state, b.reference, b.order_number, b.claimed_at, b.attempts,
     b.booked_at, b.external_id, b.debtor_id, b.fingerprint, b.total_cents, b.vat_cents, b.package_total_cents,
     b.package_vat_cents, b.currency, b.issue_date, b.adopted, b.reason, b.run_id, b.form, b.figures, b.paid,
-    b.payment_method, b.evidence, b.original_date, b.summary_key, b.summary_revision"""
+    b.payment_method, b.evidence, b.original_date, b.summary_key, b.summary_revision, b.reference_key"""
 RETURNING = " returning " + COLUMNS
 HERE = """ where b.merchant_code = %(merchant)s and b.integration_code = %(integration)s and b.kind = %(kind)s
     and b.document_key = %(document_key)s and b.revision = %(revision)s"""
 INSERT = """insert into sluis.booking as b (merchant_code, integration_code, administration_key, kind, document_key,
-    revision, state, reference, order_number, fingerprint, total_cents, vat_cents, currency, issue_date, run_id,
-    external_id, debtor_id, package_total_cents, package_vat_cents, adopted, booked_at, form, figures, paid,
+    revision, state, reference, reference_key, order_number, fingerprint, total_cents, vat_cents, currency, issue_date,
+    run_id, external_id, debtor_id, package_total_cents, package_vat_cents, adopted, booked_at, form, figures, paid,
     payment_method, evidence, original_date)
     values (%(merchant)s, %(integration)s, %(administration)s, %(kind)s, %(document_key)s, %(revision)s, %(state)s,
-    %(reference)s, %(order_number)s, %(fingerprint)s, %(total_cents)s, %(vat_cents)s, %(currency)s, %(issue_date)s,
-    %(run_id)s, %(external_id)s, %(debtor_id)s, %(package_total_cents)s, %(package_vat_cents)s, %(adopted)s,
-    case when %(state)s = 'booked' then now() end, %(form)s, %(figures)s, %(paid)s, %(payment_method)s, %(evidence)s,
-    %(original_date)s) on conflict do nothing"""
+    %(reference)s, %(reference_key)s, %(order_number)s, %(fingerprint)s, %(total_cents)s, %(vat_cents)s, %(currency)s,
+    %(issue_date)s, %(run_id)s, %(external_id)s, %(debtor_id)s, %(package_total_cents)s, %(package_vat_cents)s,
+    %(adopted)s, case when %(state)s = 'booked' then now() end, %(form)s, %(figures)s, %(paid)s, %(payment_method)s,
+    %(evidence)s, %(original_date)s) on conflict do nothing"""
 ADOPT = (
     """update sluis.booking as b set state = 'booked', booked_at = now(), reason = null, adopted = true,
     external_id = %(external_id)s, debtor_id = %(debtor_id)s, fingerprint = %(fingerprint)s,
+    reference = coalesce(b.reference, %(reference)s), reference_key = coalesce(b.reference_key, %(reference_key)s),
+    order_number = coalesce(b.order_number, %(order_number)s),
     total_cents = %(total_cents)s, vat_cents = %(vat_cents)s, issue_date = %(issue_date)s,
     package_total_cents = %(package_total_cents)s, package_vat_cents = %(package_vat_cents)s,
     form = %(form)s, figures = %(figures)s, paid = %(paid)s, payment_method = %(payment_method)s,
@@ -122,6 +130,7 @@ NO_ANSWER: dict[str, Any] = {
 def content(
     *,
     reference: str,
+    reference_key: bytes,
     order_number: str,
     fingerprint: bytes,
     total_cents: int,
@@ -136,9 +145,13 @@ def content(
     evidence: Evidence = NO_EVIDENCE,
     original_date: date | None = None,
 ) -> dict[str, Any]:
-    """Return what is written of a document's content, as parameters. Cents signed; ``figures`` too."""
+    """Return what is written of a document's content, as parameters. Cents signed; ``figures`` too.
+
+    ``reference_key``: ``Pseudonyms.reference_key`` of the reference; it outlives that, so that no number comes twice.
+    """
     return {
-        "reference": reference, "order_number": order_number, "fingerprint": fingerprint, "total_cents": total_cents,
+        "reference": reference, "reference_key": reference_key, "order_number": order_number,
+        "fingerprint": fingerprint, "total_cents": total_cents,
         "vat_cents": vat_cents, "currency": currency, "issue_date": issue_date, "run_id": run_id, "form": form,
         "figures": _jsonb(figures), "paid": _jsonb(paid),
         "payment_method": payment_method or None,

@@ -85,7 +85,8 @@ class Integrations:
     ) -> Integration:
         """Add an integration in preview. Without ``code``: ``<shop>_<package>``, a second one with ``_2`` behind it.
 
-        Raises ``NotConfigured`` when the merchant is unknown or ended, ``Defect("code_taken")`` for a code in use.
+        Raises ``NotConfigured`` when the merchant is unknown or ended, or the administration another merchant's
+        (``administration_taken``), ``Defect("code_taken")`` for a code in use.
         """
         with self._conn.transaction():
             known = row(self._conn, "select ended_at from sluis.merchant where code = %s for update", [merchant])
@@ -103,6 +104,7 @@ class Integrations:
                 [merchant, chosen := code or _free_code(shop, package, taken), shop, package, _json(settings),
                  administration_key],
             )  # fmt: skip
+            self._only_his(merchant, administration_key)
         return self.get(merchant, chosen)
 
     def get(self, merchant: str, code: str) -> Integration:
@@ -111,6 +113,26 @@ class Integrations:
             self._conn,
             f"select {_COLUMNS} from sluis.integration where merchant_code = %s and code = %s",
             [merchant, code],
+    def _only_his(self, merchant: str, administration_key: str) -> None:
+        """Refuse another merchant's administration, ended or not; a trigger holds it too, and for whoever else asks.
+
+        Whose it is, is none of this merchant's business.
+        """
+        self._conn.execute(
+            "select pg_advisory_xact_lock(hashtextextended('administration/' || %s::text, 0))", [administration_key]
+        )
+        other = row(
+            self._conn,
+            "select 1 as taken from sluis.integration where administration_key = %s and merchant_code <> %s limit 1",
+            [administration_key, merchant],
+        )
+        if other is not None:
+            raise NotConfigured(
+                "another merchant books into this administration, and an administration (or folder) is one merchant's:"
+                " name another one, or add the integration to the merchant whose it is",
+                code="administration_taken",
+            )
+
         )
         if found is None:
             raise NotConfigured(

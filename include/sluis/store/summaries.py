@@ -94,7 +94,7 @@ class Summaries:
                 + " and b.issue_date = %(day)s returning b.total_cents, b.vat_cents",
                 {**self._scope, "key": key, "revision": claim.revision, "day": day},
             )
-            sums = (len(taken), sum(r["total_cents"] for r in taken), sum(r["vat_cents"] for r in taken))
+            sums = (len(taken), sum(r["total_cents"] or 0 for r in taken), sum(r["vat_cents"] or 0 for r in taken))
             if sums != (documents, claim.total_cents, claim.vat_cents):
                 raise ProofFailed(
                     f"day {day}: {sums[0]} documents of {sums[1]} cents wait, but its entry was made of {documents}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from sluis.errors import NotConfigured
+
 revision = "0004"
 down_revision = "0003"
 
@@ -45,10 +47,30 @@ comment on column sluis.booking_before.package_total_cents is
 comment on column sluis.booking_before.package_vat_cents is
     'VAT as the package computed it, in cents, signed; emptied by retention 45 days after its quarter.';
 """
+#: An administration is one merchant's. His numbers are unique within it by constraints that hold his code, and the lock
+#: on writing, the limiter and the debtors are its own: two merchants in one would take each other's numbers.
+_ADMINISTRATION = """
+create function sluis.administration_of_one() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('administration/' || new.administration_key, 0));
+    if exists (select from sluis.integration as i where i.administration_key = new.administration_key
+            and i.merchant_code <> new.merchant_code) then
+        raise exception 'an administration is one merchant''s'
+            using errcode = 'unique_violation', constraint = 'integration_administration_of_one', table = 'integration';
+    end if;
+    return new;
+end $$;
+comment on function sluis.administration_of_one() is 'Keeps two merchants out of one administration.';
+revoke all on function sluis.administration_of_one() from public;
+create trigger administration_of_one before insert or update of merchant_code, administration_key on sluis.integration
+    for each row execute function sluis.administration_of_one();
+create index integration_administration on sluis.integration (administration_key);
+"""
 _BOOKING_KEYS = """
 alter table sluis.booking add primary key (merchant_code, integration_code, kind, document_key, revision);
 -- With the merchant: a unique constraint holds the column its table is split by. An administration is one merchant's
--- (the foreign key below), so nothing is lost by it.
+-- (administration_of_one), so nothing is lost by it.
 alter table sluis.booking
     add constraint booking_reference_key unique (merchant_code, administration_key, reference),
     add constraint booking_reference_hash_key unique (merchant_code, administration_key, reference_key),
@@ -59,7 +81,11 @@ create index booking_held on sluis.booking (merchant_code, integration_code, iss
 create index booking_order on sluis.booking (merchant_code, integration_code, order_number);
 create index booking_issued on sluis.booking (merchant_code, integration_code, issue_date);
 create index booking_expiry on sluis.booking (issue_date) where order_number is not null;
+create index booking_unkeyed on sluis.booking (merchant_code, integration_code)
+    where reference is not null and reference_key is null;
 """
+#: A claim without an answer keeps its amount no longer than any other row: after that a person looks it up.
+_PAYMENT = "alter table sluis.payment drop constraint payment_check1"
 _PAYMENT_KEYS = """
 alter table sluis.payment add primary key
     (merchant_code, integration_code, kind, document_key, revision, payment_key);
@@ -141,6 +167,8 @@ create function sluis.drop_months(tab text, before date) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     part record;
+    -- No period is this short: whoever takes over the role that deletes leaves this month and the last one.
+    capped date := least(before, (now() at time zone 'UTC')::date - 30);
 begin
     if tab not in ({names}) then
         raise exception 'not a table that is dropped by month' using errcode = 'insufficient_privilege';
@@ -151,14 +179,14 @@ begin
         where i.inhparent = ('sluis.' || tab)::regclass and pg_get_expr(c.relpartbound, c.oid) like 'FOR VALUES%'
         order by 1
     loop
-        if part.ends <= before then
+        if part.ends <= capped then
             execute format('drop table sluis.%I', part.relname);
             return next part.relname;
         end if;
     end loop;
 end $$;
 comment on function sluis.drop_months(text, date) is
-    'Drops the partitions that ended on or before a day; returns their names.';
+    'Drops the partitions that ended on or before a day, and 30 days ago at the latest; returns their names.';
 revoke all on function sluis.provide_months(date), sluis.drop_months(text, date) from public;
 grant execute on function sluis.provide_months(date), sluis.drop_months(text, date) to sluis_retention;
 """
@@ -225,7 +253,9 @@ _KEYS = {
 
 def upgrade() -> None:
     """Split the tables and give the rights."""
+    _one_merchant_each()
     _run(_BOOKING.replace("booking_before", "booking"), _QUARANTINE.replace("quarantine_before", "quarantine"))
+    _run(_PAYMENT, _ADMINISTRATION)
     for table in (
         "booking",
         "payment",
@@ -251,6 +281,21 @@ def upgrade() -> None:
         _run(f"drop table sluis.{table}_before")
     _run(*_KEYS.values())
     _rights()
+
+
+def _one_merchant_each() -> None:
+    """Refuse a store in which two merchants share an administration: only a person can say whose it is."""
+    found = op.get_bind().exec_driver_sql(
+        """select string_agg(merchant_code || '/' || code, ', ' order by merchant_code, code) from sluis.integration
+        where administration_key in (select administration_key from sluis.integration group by administration_key
+        having count(distinct merchant_code) > 1)"""
+    )
+    if (shared := found.scalar_one()) is not None:
+        raise NotConfigured(
+            f"integrations of two merchants share an administration, and it is one merchant's: {shared};"
+            " delete those that are not its owner's before this upgrade",
+            code="administration_taken",
+        )
 
 
 def _run(*statements: str) -> None:
