@@ -1,0 +1,263 @@
+"""A run of retention, step by step: plan, holds, guard, delete, prove. The DAG and the command line call these.
+
+Every step reads the run from the store and leaves it there, so the next one may be another process on another day. A
+run that was killed while deleting is finished before a new one is planned (``finish_earlier``).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+
+from sluis.errors import Defect, ProofFailed, RetryLater
+from sluis.privacy.register import Published
+from sluis.privacy.retention.certificates import Deletion, ProvedRun
+from sluis.privacy.retention.contract import Rule
+from sluis.privacy.retention.guard import alarms, larger_than
+from sluis.privacy.retention.kit import Kit
+from sluis.privacy.retention.physical import patience, rewrite
+from sluis.privacy.retention.plan import Work, made, work
+from sluis.privacy.retention.rows import Batched
+from sluis.privacy.retention.rules import holds_now
+from sluis.privacy.retention.runs import Plan, RetentionRun, RetentionRuns, RunState
+from sluis.store.database import Connection
+
+#: One run at a time deletes: any constant will do, as long as it never changes.
+_LOCK = 0x536C_7569_7302
+#: Months are made this many years ahead, so that a service that stands still for long still finds its month.
+_YEARS_AHEAD = 2
+#: Rows that came in with an old date while it deleted are taken along, so often.
+_PASSES = 3
+_log = logging.getLogger("sluis.retention")
+
+
+def preview(
+    conn: Connection, published: Published, clock: datetime, *, merchant: str | None = None,
+    category: str | None = None, kit: Kit,
+) -> Plan:  # fmt: skip
+    """Return what would go now, holds taken out; stores nothing. Raises what ``plan`` raises."""
+    held = holds_now(conn, clock)
+    this = work(conn, published, clock, kit, merchant=merchant, category=category, held=held)
+    return made(this, published, clock, merchant=merchant, category=category, holds=len(held))
+
+
+def plan(
+    conn: Connection, published: Published, clock: datetime, *, dag_run_id: str, merchant: str | None = None,
+    category: str | None = None, kit: Kit,
+) -> RetentionRun:  # fmt: skip
+    """Count what has expired at ``clock`` (UTC) and store it as a run that is planned; holds come next.
+
+    Also makes the months of the tables that are split by month, two years ahead. Raises ``NotConfigured`` for a register
+    that cannot be carried out, and ``Defect("retention_unfinished")`` while an earlier run has to be finished.
+    """
+    unfinished = earlier(conn)
+    if unfinished:
+        raise Defect(
+            f"retention run {unfinished[0].id} was not finished: it is carried out before a new one is planned",
+            code="retention_unfinished",
+        )
+    this = work(conn, published, clock, kit, merchant=merchant, category=category, held=[])
+    conn.execute("select sluis.provide_months(%s)", [date(clock.year + _YEARS_AHEAD, 1, 1)])
+    made_ = made(this, published, clock, merchant=merchant, category=category, holds=0)
+    return RetentionRuns(conn).add(made_, dag_run_id)
+
+
+def apply_holds(conn: Connection, run: RetentionRun, published: Published, *, kit: Kit) -> RetentionRun:
+    """Take out of a plan what is held; its hash changes with it. A run that is under way is left as it is."""
+    run = RetentionRuns(conn).get(run.id)
+    held = holds_now(conn, run.clock)
+    if run.state is not RunState.PLANNED or not held:
+        return run
+    scope = {"merchant": run.plan.merchant, "category": run.plan.category}
+    this = work(conn, published, run.clock, kit, **scope, plan=run.plan, held=held)
+    return RetentionRuns(conn).replan(run, made(this, published, run.clock, **scope, holds=len(held)))
+
+
+def guard(conn: Connection, run: RetentionRun, published: Published, *, confirm: str | None = None) -> RetentionRun:
+    """Let a plan through to deletion, or have it wait for a person.
+
+    ``confirm`` is the full hash of the waiting plan, as the person was told it. Raises ``Defect``: ``plan_too_large``
+    or ``clock_suspicious`` (the run waits from then on), ``plan_hash`` when another hash is confirmed.
+    """
+    runs = RetentionRuns(conn)
+    run = runs.get(run.id)
+    if run.state in (RunState.DELETING, RunState.PROVED, RunState.CERTIFIED):
+        return run
+    if confirm is not None and run.state is RunState.WAITING:
+        if confirm != run.plan_hash:
+            raise Defect(f"another plan was confirmed: the one that waits is {run.plan_hash}", code="plan_hash")
+        return runs.begin(run, confirmed=True)
+    found = alarms(run, runs.of_state(RunState.CERTIFIED), published.register_)
+    if not found and run.state is RunState.PLANNED:
+        return runs.begin(run)
+    if run.state is RunState.PLANNED:
+        run = runs.move(run, RunState.WAITING)
+    told = "; ".join(f"{alarm.about}: {alarm.what}" for alarm in found) or "as it did before"
+    strange = any(alarm.about == "clock" for alarm in found)
+    raise Defect(
+        f"nothing was deleted, the plan waits for a person ({told}). Look at it with `sluis retention preview`; if it is"
+        f" right, confirm it with `sluis retention confirm {run.plan_hash}`",
+        code="clock_suspicious" if strange else "plan_too_large",
+    )
+
+
+def waiting(conn: Connection, plan_hash: str) -> RetentionRun:
+    """Return the waiting run with this plan hash, to be confirmed; raises ``Defect("plan_unknown")``."""
+    for run in RetentionRuns(conn).of_state(RunState.WAITING):
+        if run.plan_hash == plan_hash:
+            return run
+    raise Defect("no plan with that hash waits for confirmation: give the whole hash", code="plan_unknown")
+
+
+def earlier(conn: Connection) -> list[RetentionRun]:
+    """Return the runs that were killed or stopped halfway, oldest first."""
+    return RetentionRuns(conn).of_state(RunState.DELETING, RunState.PROVED)
+
+
+def finish_earlier(
+    conn: Connection, published: Published, *, kit: Kit, certify: Callable[[Connection, ProvedRun], object]
+) -> list[int]:
+    """Finish the runs that were killed or stopped halfway; returns their numbers."""
+    finished = []
+    for run in earlier(conn):
+        if run.state is RunState.DELETING:
+            run = prove(conn, delete(conn, run, published, kit=kit), published, kit=kit)
+        certify(conn, proved(run))
+        finished.append(run.id)
+    return finished
+
+
+def delete(conn: Connection, run: RetentionRun, published: Published, *, kit: Kit) -> RetentionRun:
+    """Delete what a plan says, category by category, and rewrite the parts it stood in. May be killed and called again.
+
+    Raises ``RetryLater("retention_busy")`` when another process deletes, or locks were busy each time: what is done is
+    done, call it again. ``Defect("plan_too_large")`` when more has expired by now than a person confirmed.
+    """
+    run = RetentionRuns(conn).get(run.id)
+    if run.state is not RunState.DELETING:
+        raise Defect(f"retention run {run.id} is {run.state.value}: the guard lets it through", code="retention_state")
+    with _alone(conn):
+        busy = []
+        this = _work(conn, run, published, kit)
+        if run.confirmed_at is not None:
+            _no_more_than_confirmed(run, this)
+        for rule in this.rules:
+            try:
+                _carry_out(conn, run, rule, published, kit)
+            except RetryLater as error:
+                _log.warning("category %s waits: %s", rule.category.id, error.code)
+                busy.append(rule.category.id)
+        runs = RetentionRuns(conn)
+        for part in runs.get(run.id).done.rewrite:
+            if rewrite(conn, part, kit):
+                runs.rewritten(run.id, part)
+            else:
+                busy.append(part)
+        if busy:
+            raise RetryLater(f"retention run {run.id} found busy: {', '.join(busy)}", code="retention_busy")
+        return runs.get(run.id)
+
+
+def prove(conn: Connection, run: RetentionRun, published: Published, *, kit: Kit) -> RetentionRun:
+    """Count again: nothing may be left that had expired at the run's clock, and no part unwritten.
+
+    Rows that came in after the plan was made, with an old date, are the next run's. Raises ``ProofFailed``.
+    """
+    run = RetentionRuns(conn).get(run.id)
+    if run.state in (RunState.PROVED, RunState.CERTIFIED):
+        return run
+    if run.state is not RunState.DELETING:
+        raise Defect(f"retention run {run.id} is {run.state.value}: it deleted nothing yet", code="retention_state")
+    left = {
+        name: count.total
+        for name, count in _work(conn, run, published, kit, as_of=run.started_at).counts().items()
+        if count.total
+    }
+    if left or run.done.rewrite:
+        told = ", ".join([*(f"{name}: {count} left" for name, count in left.items()), *run.done.rewrite])
+        raise ProofFailed(f"retention run {run.id} did not delete everything: {told}", code="retention_left")
+    return RetentionRuns(conn).move(run, RunState.PROVED)
+
+
+def proved(run: RetentionRun) -> ProvedRun:
+    """Return what the certificate tells of a run that is proved: nothing of what it planned is left."""
+    if run.state not in (RunState.PROVED, RunState.CERTIFIED):
+        raise Defect(f"retention run {run.id} is {run.state.value}, not proved", code="not_proved")
+    names = sorted({*run.plan.categories, *run.done.deleted})
+    return ProvedRun(
+        id=run.id, dag_run_id=run.dag_run_id, merchant=run.plan.merchant,
+        register_version=run.plan.register_version, register_hash=run.plan.register_hash, plan_hash=run.plan_hash,
+        holds=run.plan.holds, deletions=tuple(_deletion(run, name) for name in names),
+    )  # fmt: skip
+
+
+def _deletion(run: RetentionRun, name: str) -> Deletion:
+    planned = run.plan.categories[name]
+    went = dict(run.done.deleted.get(name, {}))
+    after = dict.fromkeys({*planned.counts, *went}, 0)
+    return Deletion(category=name, cutoff=planned.cutoff, before=dict(planned.counts), deleted=went, after=after)
+
+
+def _work(conn: Connection, run: RetentionRun, published: Published, kit: Kit, as_of: datetime | None = None) -> Work:
+    """Prepare the work of a stored run, with the holds there are now."""
+    return work(
+        conn, published, run.clock, kit, merchant=run.plan.merchant, category=run.plan.category, plan=run.plan,
+        as_of=as_of,
+    )  # fmt: skip
+
+
+def _no_more_than_confirmed(run: RetentionRun, this: Work) -> None:
+    done = run.done.deleted
+    now = {name: count.total + sum(done.get(name, {}).values()) for name, count in this.counts().items()}
+    larger = larger_than(run.plan, now)
+    if larger:
+        raise Defect(
+            f"by now more has expired than was confirmed in: {', '.join(larger)}. Nothing more is deleted; plan anew",
+            code="plan_too_large",
+        )
+
+
+def _carry_out(conn: Connection, run: RetentionRun, rule: Rule, published: Published, kit: Kit) -> None:
+    """Delete one category, with the holds as they are at that moment."""
+    name = rule.category.id
+    runs = RetentionRuns(conn)
+    if name in runs.get(run.id).done.finished:
+        return
+    this = _work(conn, run, published, kit)
+    rule = this.tools.rules[name]
+    deleter = this.deleter(rule)
+    if not isinstance(deleter, Batched):
+        went = deleter.delete(rule)
+        runs.record(run.id, name, went, finished=True)
+        return
+    with patience(conn, kit.lock_seconds):
+        for _ in range(_PASSES):
+            _batches(conn, run.id, rule, deleter)
+            if deleter.count(rule).total == 0:
+                break
+    runs.record(run.id, name, {}, finished=True)
+
+
+def _batches(conn: Connection, number: int, rule: Rule, deleter: Batched) -> None:
+    runs = RetentionRuns(conn)
+    while True:
+        with conn.transaction():
+            went = deleter.batch(rule)
+            if went is None:
+                return
+            if went.rows:
+                runs.record(number, rule.category.id, went.rows, rewrite=went.parts)
+
+
+@contextmanager
+def _alone(conn: Connection) -> Iterator[None]:
+    found = conn.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
+    if found is None or not found[0]:
+        raise RetryLater("another process carries out retention: it will be done by that one", code="retention_busy")
+    try:
+        yield
+    finally:
+        if not conn.broken:
+            conn.execute("select pg_advisory_unlock(%s)", [_LOCK])
