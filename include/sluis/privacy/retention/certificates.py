@@ -21,6 +21,7 @@ from sluis.privacy.retention.chain import (
     NO_HASH,
     Certificate,
     Deletion,
+    ProvedRun,
     certificate_hash,
     of_run,
     read_chain,
@@ -29,9 +30,9 @@ from sluis.privacy.retention.chain import (
 )
 from sluis.privacy.retention.contract import Count, Rule, now_utc
 from sluis.privacy.retention.kit import Tools
-from sluis.privacy.retention.runs import RetentionRun
 from sluis.store.database import Connection, row
 
+__all__ = ["Deletion", "ExpiringCertificates", "ProvedRun", "certify", "deleters", "verify"]
 #: Serialises whoever writes to the chain (``pg_advisory_xact_lock``); a constant of the schema, chosen once.
 CHAIN_LOCK = 7_266_011_482_001
 _TABLE = "deletion_certificate"
@@ -40,17 +41,15 @@ _log = logging.getLogger("sluis.retention")
 
 def certify(
     conn: Connection,
-    run: RetentionRun,
+    run: ProvedRun,
     *,
     keyring: Keyring,
     code_version: str,
     backups_gone_on: date | None,
-    after: Mapping[str, Mapping[str, int]],
     now: datetime | None = None,
 ) -> Certificate:
     """Append the certificate of a proved run, sign the new head and mark the run as certified, all or nothing.
 
-    ``after`` is what the proof counted anew: expired rows or files per category and place (none, where it was proved).
     A run that has its certificate already gets the same one. Runs that certify at once wait for each other. Where the
     chain no longer verifies the certificate is written all the same (the deletions took place), but its head is not
     signed: we sign nothing that we cannot vouch for, and ``verify`` goes on telling what is wrong. Raises
@@ -62,7 +61,7 @@ def certify(
         if (made := of_run(conn, run.id)) is not None:
             return made
         found = verified(conn, checkpoints.public_keys(keyring))
-        link = _appended(conn, _told(run, after, code_version, backups_gone_on), now or now_utc())
+        link = _appended(conn, _told(run, code_version, backups_gone_on), now or now_utc())
         conn.execute(
             "update sluis.retention_run set state = 'certified', ended_at = %s where id = %s", [link.made_at, run.id]
         )
@@ -139,7 +138,7 @@ def deleters(tools: Tools) -> list[ExpiringCertificates]:
     return [ExpiringCertificates(tools.conn)]
 
 
-def _must_be_proved(conn: Connection, run: RetentionRun) -> None:
+def _must_be_proved(conn: Connection, run: ProvedRun) -> None:
     known = row(
         conn, "select state, encode(plan_hash, 'hex') as plan_hash from sluis.retention_run where id = %s", [run.id]
     )
@@ -149,33 +148,10 @@ def _must_be_proved(conn: Connection, run: RetentionRun) -> None:
         raise Defect(f"retention run {run.id} was planned otherwise than it is certified", code="not_proved")
 
 
-def _told(
-    run: RetentionRun, after: Mapping[str, Mapping[str, int]], code_version: str, backups_gone_on: date | None
-) -> dict[str, Any]:
+def _told(run: ProvedRun, code_version: str, backups_gone_on: date | None) -> dict[str, Any]:
     """Return what a certificate tells of a run."""
-    plan = run.plan
-    return {
-        "retention_run": run.id,
-        "dag_run_id": run.dag_run_id,
-        "merchant": plan.merchant,
-        "register_version": plan.register_version,
-        "register_hash": plan.register_hash,
-        "plan_hash": run.plan_hash,
-        "code_version": code_version,
-        "deletions": tuple(
-            Deletion(
-                category=name,
-                cutoff=planned.cutoff,
-                standing=planned.standing,
-                before=planned.counts,
-                deleted=run.done.deleted.get(name, {}),
-                after=after.get(name, {}),
-            )
-            for name, planned in sorted(plan.categories.items())
-        ),
-        "holds": plan.holds,
-        "backups_gone_on": backups_gone_on,
-    }
+    fields: dict[str, Any] = {name: getattr(run, name) for name in ProvedRun.model_fields if name != "id"}
+    return {**fields, "retention_run": run.id, "code_version": code_version, "backups_gone_on": backups_gone_on}
 
 
 def _appended(conn: Connection, told: Mapping[str, Any], now: datetime) -> Certificate:

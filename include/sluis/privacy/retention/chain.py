@@ -1,4 +1,4 @@
-"""The chain of certificates: what retention deleted, as a chain that any edit breaks. Counts, cutoffs and hashes; no person.
+"""The chain of certificates: what retention deleted, so that any edit breaks it. Counts, cutoffs, hashes; no person.
 
 ``hash`` = SHA-256 over the canonical JSON (``core.canonical``) of the certificate, the fields of ``Certificate`` by
 name, ``previous_hash`` included and ``hash`` left out. The first one follows 64 zeros. Its head is signed
@@ -34,10 +34,22 @@ class Deletion(Frozen):
 
     category: str
     cutoff: Moment | None  #: what was older has gone; ``None``: by the contract's end alone
-    standing: int  #: what was there in all before, expired or not
     before: Mapping[str, int] = {}  #: expired when it was planned
     deleted: Mapping[str, int] = {}
     after: Mapping[str, int] = {}  #: expired when it was proved
+
+
+class ProvedRun(Frozen):
+    """A run of retention whose deletions were proved, as its certificate tells of it. Hashes in lower-case hex."""
+
+    id: int
+    dag_run_id: str
+    merchant: str | None
+    register_version: int
+    register_hash: str
+    plan_hash: str
+    deletions: tuple[Deletion, ...]
+    holds: int  #: how many holds kept something back
 
 
 class Certificate(Frozen):
