@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 from sluis.core.frozen import Frozen
 from sluis.privacy.keyring import Keyring
+from sluis.privacy.retention import checkpoints
 from sluis.store.credentials import Credentials
 from sluis.store.database import Connection
 
@@ -17,7 +19,7 @@ class KeyLine(Frozen):
 
     key_id: str
     role: Role
-    opens: int  #: credentials and merchants' hash keys that are sealed with it
+    opens: int  #: credentials and merchants' hash keys sealed with it, and checkpoints of retention signed with it
 
     @property
     def removable(self) -> bool:
@@ -26,7 +28,7 @@ class KeyLine(Frozen):
 
 
 class Rotated(Frozen):
-    """How many credentials and hash keys were sealed again, and with which key."""
+    """How many credentials and hash keys were sealed, and checkpoints signed, again, and with which key."""
 
     resealed: int
     primary_key: str
@@ -39,7 +41,9 @@ def generate() -> str:
 
 def listing(conn: Connection, keyring: Keyring) -> list[KeyLine]:
     """Return the keys of ``SLUIS_KEYS``, the primary one first, then those that the store needs and that are absent."""
-    opens = Credentials(conn, keyring).stale()
+    opens = Counter(Credentials(conn, keyring).stale())
+    signers = Counter(checkpoint.public_key for checkpoint in checkpoints.stored(conn))
+    opens.update({key_id: signers[checkpoints.public_key(keyring, key_id)] for key_id in keyring.ids})
     absent = sorted(set(opens) - set(keyring.ids))
     roles: list[tuple[str, Role]] = [
         *((key_id, "primary" if key_id == keyring.primary_id else "older") for key_id in keyring.ids),
@@ -49,5 +53,9 @@ def listing(conn: Connection, keyring: Keyring) -> list[KeyLine]:
 
 
 def rotate(conn: Connection, keyring: Keyring) -> Rotated:
-    """Seal everything with the primary key, row by row on a live store; raises ``NotConfigured`` for an absent key."""
-    return Rotated(resealed=Credentials(conn, keyring).rotate(), primary_key=keyring.primary_id)
+    """Seal everything with the primary key, row by row on a live store; raises ``NotConfigured`` for an absent key.
+
+    The checkpoints of retention are signed with it anew, where an older key of ours signed them.
+    """
+    resealed = Credentials(conn, keyring).rotate() + checkpoints.renew(conn, keyring=keyring)
+    return Rotated(resealed=resealed, primary_key=keyring.primary_id)
