@@ -13,7 +13,7 @@ from sluis.privacy.retention.months import DropPartition
 from sluis.privacy.retention.rows import DeleteRows, EmptyColumns, Nothing
 
 #: Modules of this package with deleters of their own; each has ``deleters(tools) -> Iterable[Deleter]``.
-_MODULES = ("airflow", "files", "backups", "quarantine", "expiring_certificates")
+_MODULES = ("airflow", "files", "backups", "quarantine", "certificates")
 #: Deleters of tables know nothing of files and third places.
 _OF_TABLES = frozenset({Method.DROP_PARTITION, Method.DELETE_ROWS, Method.EMPTY_COLUMNS, Method.AT_ONCE})
 

@@ -35,8 +35,8 @@ _MISSED: dict[str, LiteralString] = {
 
 def expired_rows(tools: Tools, rule: Rule, table: Table, alias: str = "t") -> sql.Composable:
     """Return the condition under which a whole row of ``table`` goes."""
-    here = [_time_has_come(tools, rule, table, alias)]
-    here += [_not_held_here(tools, other, table, alias) for other in _others(tools, rule, table)]
+    here: list[sql.Composable] = [_time_has_come(tools, rule, table, alias)]
+    here += [_not_held_here(other, table, alias) for other in _others(tools, rule, table)]
     here += [_nobody_refers(tools, reference, alias) for reference in table.children]
     return _all(here)
 
@@ -48,7 +48,7 @@ def expired_columns(tools: Tools, rule: Rule, table: Table, columns: Sequence[st
 
 def standing(rule: Rule, table: Table, columns: Sequence[str] = (), alias: str = "t") -> sql.Composable:
     """Return the condition of what is there at all, of the merchant that was asked for."""
-    conditions = [_filled(columns, alias)] if columns else []
+    conditions: list[sql.Composable] = [_filled(columns, alias)] if columns else []
     if rule.merchant is not None:
         conditions.append(_of_merchants(table, alias, [rule.merchant]))
     return _all(conditions) if conditions else sql.SQL("true")
@@ -58,14 +58,14 @@ def _time_has_come(tools: Tools, rule: Rule, table: Table, alias: str) -> sql.Co
     """Return the condition without whoever refers to the row: its time has come and no hold is on it."""
     if rule.held:
         return _NEVER
-    ways = [*_by_period(tools, rule, table, alias)]
+    ways = _by_period(tools, rule, table, alias)
     if rule.category.method is Method.AT_ONCE and table.name in _MISSED:
         ways.append(sql.SQL(_MISSED[table.name]).format(a=sql.Identifier(alias)))
     if rule.ended and table.merchant is not None:
         ways.append(_of_merchants(table, alias, rule.ended))
     if not ways:
         return _NEVER
-    conditions = [sql.SQL("({})").format(sql.SQL(" or ").join(ways))]
+    conditions: list[sql.Composable] = [sql.SQL("({})").format(sql.SQL(" or ").join(ways))]
     if rule.held_merchants and table.merchant is not None:
         conditions.append(sql.SQL("not {}").format(_of_merchants(table, alias, sorted(rule.held_merchants))))
     if rule.merchant is not None:
@@ -128,7 +128,7 @@ def _with_parent(tools: Tools, table: Table, alias: str) -> list[sql.Composable]
         parent = tools.schema.table(reference.parent)
         above = f"{alias}_{parent.name}"
         goes = [_time_has_come(tools, rule, parent, above)]
-        goes += [_not_held_here(tools, other, parent, above) for other in _others(tools, rule, parent)]
+        goes += [_not_held_here(other, parent, above) for other in _others(tools, rule, parent)]
         ways.append(
             sql.SQL("exists (select from {parent} as {above} where {keys} and {goes})").format(
                 parent=_name(parent), above=sql.Identifier(above), goes=_all(goes),
@@ -164,7 +164,7 @@ def _others(tools: Tools, rule: Rule, table: Table) -> list[tuple[Rule, list[str
     ]
 
 
-def _not_held_here(tools: Tools, other: tuple[Rule, list[str]], table: Table, alias: str) -> sql.Composable:
+def _not_held_here(other: tuple[Rule, list[str]], table: Table, alias: str) -> sql.Composable:
     """Return the condition that no hold on another category keeps something in this row."""
     held, columns = other
     if held.held:

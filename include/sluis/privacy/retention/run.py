@@ -49,8 +49,8 @@ def plan(
 ) -> RetentionRun:  # fmt: skip
     """Count what has expired at ``clock`` (UTC) and store it as a run that is planned; holds come next.
 
-    Also makes the months of the tables that are split by month, two years ahead. Raises ``NotConfigured`` for a register
-    that cannot be carried out, and ``Defect("retention_unfinished")`` while an earlier run has to be finished.
+    Also makes the months of the tables that are split by month, two years ahead. Raises ``NotConfigured`` for a
+    register that cannot be carried out, and ``Defect("retention_unfinished")`` while an earlier run has to be finished.
     """
     unfinished = earlier(conn)
     if unfinished:
@@ -70,9 +70,10 @@ def apply_holds(conn: Connection, run: RetentionRun, published: Published, *, ki
     held = holds_now(conn, run.clock)
     if run.state is not RunState.PLANNED or not held:
         return run
-    scope = {"merchant": run.plan.merchant, "category": run.plan.category}
-    this = work(conn, published, run.clock, kit, **scope, plan=run.plan, held=held)
-    return RetentionRuns(conn).replan(run, made(this, published, run.clock, **scope, holds=len(held)))
+    merchant, category = run.plan.merchant, run.plan.category
+    this = work(conn, published, run.clock, kit, merchant=merchant, category=category, plan=run.plan, held=held)
+    without = made(this, published, run.clock, merchant=merchant, category=category, holds=len(held))
+    return RetentionRuns(conn).replan(run, without)
 
 
 def guard(conn: Connection, run: RetentionRun, published: Published, *, confirm: str | None = None) -> RetentionRun:
@@ -97,8 +98,8 @@ def guard(conn: Connection, run: RetentionRun, published: Published, *, confirm:
     told = "; ".join(f"{alarm.about}: {alarm.what}" for alarm in found) or "as it did before"
     strange = any(alarm.about == "clock" for alarm in found)
     raise Defect(
-        f"nothing was deleted, the plan waits for a person ({told}). Look at it with `sluis retention preview`; if it is"
-        f" right, confirm it with `sluis retention confirm {run.plan_hash}`",
+        f"nothing was deleted: the plan waits for a person ({told}). If it is right, confirm it by its hash"
+        f" {run.plan_hash} (docs/runbooks/retention.md)",
         code="clock_suspicious" if strange else "plan_too_large",
     )
 
@@ -121,10 +122,9 @@ def finish_earlier(
 ) -> list[int]:
     """Finish the runs that were killed or stopped halfway; returns their numbers."""
     finished = []
-    for run in earlier(conn):
-        if run.state is RunState.DELETING:
-            run = prove(conn, delete(conn, run, published, kit=kit), published, kit=kit)
-        certify(conn, proved(run))
+    for found in earlier(conn):
+        run = found if found.state is RunState.PROVED else delete(conn, found, published, kit=kit)
+        certify(conn, proved(prove(conn, run, published, kit=kit)))
         finished.append(run.id)
     return finished
 

@@ -163,9 +163,9 @@ class RetentionRuns:
                 {"id": run.id, "from": run.state.value, "confirmed": confirmed},
             )
             self._conn.execute(
-                "update sluis.retention_run set state = 'refused', ended_at = now() where state in ('planned', 'waiting')"
-                " and clock <= %(clock)s and merchant_code is not distinct from %(merchant)s"
-                " and category is not distinct from %(category)s",
+                "update sluis.retention_run set state = 'refused', ended_at = now()"
+                " where state in ('planned', 'waiting') and clock <= %(clock)s"
+                " and merchant_code is not distinct from %(merchant)s and category is not distinct from %(category)s",
                 {"clock": run.clock, "merchant": run.plan.merchant, "category": run.plan.category},
             )
         return begun
