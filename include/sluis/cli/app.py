@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sluis.cli import integrations, keys, merchants, quarantine, reconcile, runs, sandbox
+from sluis.cli import backup, integrations, keys, merchants, quarantine, reconcile, runs, sandbox
 from sluis.cli.output import OneLineErrors, say
 
 app = typer.Typer(
@@ -43,7 +43,10 @@ for part, name in (
     (integrations.app, "integration"),
     (quarantine.app, "quarantine"),
     (runs.app, "runs"),
+    (retention.app, "retention"),
+    (holds.app, "hold"),
     (keys.app, "keys"),
+    (backup.app, "backup"),
     (sandbox.app, "sandbox"),
 ):
     app.add_typer(part, name=name)
@@ -58,6 +61,7 @@ def _version(wanted: bool) -> None:
 
 
 app.command("reconcile")(reconcile.reconcile)
+app.command("restore")(backup.restore)
 
 
 @app.callback()

@@ -19,6 +19,7 @@ from sluis.privacy.keyring import Keyring
 from sluis.privacy.retention import checkpoints
 from sluis.privacy.retention.chain import (
     NO_HASH,
+    UNSIGNED,
     Certificate,
     Deletion,
     ProvedRun,
@@ -32,7 +33,7 @@ from sluis.privacy.retention.contract import Count, Rule, now_utc
 from sluis.privacy.retention.kit import Tools
 from sluis.store.database import Connection, row
 
-__all__ = ["Deletion", "ExpiringCertificates", "ProvedRun", "certify", "deleters", "verify"]
+__all__ = ["Deletion", "ExpiringCertificates", "ProvedRun", "certify", "deleters", "sign_unsigned", "verify"]
 #: Serialises whoever writes to the chain (``pg_advisory_xact_lock``); a constant of the schema, chosen once.
 CHAIN_LOCK = 7_266_011_482_001
 _TABLE = "deletion_certificate"
@@ -71,6 +72,23 @@ def certify(
             _log.error("the chain of certificates is broken, its head is not signed: run `sluis retention verify`")
     _log.info("certificate %d of retention run %d: %s", link.sequence, run.id, link.hash)
     return link
+
+
+def sign_unsigned(conn: Connection, *, keyring: Keyring) -> int:
+    """Sign the head of a chain with which nothing is wrong but that its last links were not signed; returns how many.
+
+    For a person who looked at them: so it is after a key was lost and its checkpoints were renewed.
+    """
+    with conn.transaction():
+        conn.execute("select pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
+        found = verified(conn, checkpoints.public_keys(keyring)).findings
+        if not found or any(finding.what not in UNSIGNED for finding in found):
+            return 0
+        link = read_chain(conn).links[-1]
+        checkpoints.sign(
+            conn, keyring, "head", sequence=link.sequence, hash_=link.hash, certified_at=link.made_at
+        )  # fmt: skip
+    return link.sequence - found[0].sequence + 1
 
 
 class ExpiringCertificates:

@@ -25,6 +25,8 @@ from sluis.privacy.retention.checkpoints import Checkpoint
 from sluis.store.database import Connection, row, rows
 
 NO_HASH = "0" * 64
+#: What is said of links behind the last one that was signed.
+UNSIGNED = ("was not signed", "and what follows it was not signed")
 #: Findings of one kind that are named one by one: a forged sequence must not fill the memory.
 _MOST = 20
 
@@ -228,7 +230,7 @@ def _end(chain: Chain) -> list[Finding]:
     last = chain.links[-1].sequence if chain.links else dropped
     head = chain.head.sequence if chain.head else dropped
     if last > head:
-        return [Finding(head + 1, "was not signed" if last == head + 1 else "and what follows it was not signed")]
+        return [Finding(head + 1, UNSIGNED[last > head + 1])]
     return [Finding(sequence, "is missing") for sequence in range(last + 1, head + 1)[:_MOST]]
 
 

@@ -1,0 +1,129 @@
+"""Retention as people and DAGs call it: look, carry out with a certificate, list, verify.
+
+The steps stand in ``privacy.retention.run``; here they are put in a row, with the places of this machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from sluis import __version__
+from sluis.core.frozen import Frozen, Moment
+from sluis.privacy.backup import BACKUPS, last_backup_expires
+from sluis.privacy.keyring import Keyring
+from sluis.privacy.register import Published, Register
+from sluis.privacy.retention import run as engine
+from sluis.privacy.retention.certificates import Certificate, ProvedRun, certify
+from sluis.privacy.retention.contract import now_utc
+from sluis.privacy.retention.kit import Kit
+from sluis.privacy.retention.runs import Plan, RetentionRun
+from sluis.store.database import Connection, rows
+
+CLI = "cli"
+#: Roots of the register's file patterns -> the variable that names the directory, and what stands below it.
+_ROOTS = {
+    "airflow_home": ("AIRFLOW_HOME", ""),
+    "airflow_logs": ("AIRFLOW_HOME", "logs"),
+    "sluis_home": ("SLUIS_HOME", ""),
+    "backups": (BACKUPS, ""),
+}
+_LOG_FOLDER = "AIRFLOW__LOGGING__BASE_LOG_FOLDER"
+
+
+class Due(Frozen):
+    """What would go now, and the hash by which this plan is confirmed."""
+
+    plan: Plan
+    plan_hash: str
+
+
+class RunLine(Frozen):
+    """A run of retention in a list. Moments in UTC."""
+
+    run: int
+    state: str
+    merchant: str | None
+    category: str | None
+    planned: int  #: rows and files that were to go
+    deleted: int
+    started_at: Moment
+    ended_at: Moment | None
+    plan_hash: str
+    certificate: int | None  #: its place in the chain
+
+
+def kit(environ: Mapping[str, str] | None = None) -> Kit:
+    """Return where retention reaches on this machine: only directories that are named in the environment."""
+    env = os.environ if environ is None else environ
+    roots = {name: Path(env[variable]) / below for name, (variable, below) in _ROOTS.items() if env.get(variable)}
+    if env.get(_LOG_FOLDER):
+        roots["airflow_logs"] = Path(env[_LOG_FOLDER])
+    return Kit(roots=roots)
+
+
+def due(
+    conn: Connection, published: Published, *, merchant: str | None = None, category: str | None = None,
+    clock: datetime | None = None,
+) -> Due:  # fmt: skip
+    """Return exactly what would go now; changes nothing and stores nothing."""
+    found = engine.preview(conn, published, clock or now_utc(), merchant=merchant, category=category, kit=kit())
+    return Due(plan=found, plan_hash=found.sha256())
+
+
+def carry_out(
+    conn: Connection,
+    published: Published,
+    keyring: Keyring,
+    *,
+    merchant: str | None = None,
+    category: str | None = None,
+    confirm: str | None = None,
+) -> tuple[RetentionRun, Certificate]:
+    """Finish what was left halfway, plan, take out what is held, delete, prove and certify.
+
+    ``confirm`` is the hash of a plan that waits for a person: that one is carried out. Raises what the steps raise;
+    ``Defect("plan_too_large")`` leaves the plan waiting.
+    """
+    reach = kit()
+
+    def with_certificate(conn: Connection, proved: ProvedRun) -> Certificate:
+        return certified(conn, proved, published.register_, keyring)
+
+    engine.finish_earlier(conn, published, kit=reach, certify=with_certificate)
+    if confirm is not None:
+        run = engine.waiting(conn, confirm)
+    else:
+        run = engine.plan(
+            conn, published, now_utc(), dag_run_id=CLI, merchant=merchant, category=category, kit=reach
+        )  # fmt: skip
+        run = engine.apply_holds(conn, run, published, kit=reach)
+    run = engine.guard(conn, run, published, confirm=confirm)
+    run = engine.prove(conn, engine.delete(conn, run, published, kit=reach), published, kit=reach)
+    return run, with_certificate(conn, engine.proved(run))
+
+
+def certified(conn: Connection, proved: ProvedRun, register: Register, keyring: Keyring) -> Certificate:
+    """Certify a proved run with this code's version and the day on which the last backup there is expires."""
+    gone_on = last_backup_expires(kit().roots.get("backups"), register, now_utc())
+    return certify(conn, proved, keyring=keyring, code_version=__version__, backups_gone_on=gone_on)
+
+
+def listing(conn: Connection, limit: int) -> list[RunLine]:
+    """Return the latest runs, the newest first."""
+    found = rows(
+        conn,
+        """select r.id as run, r.state, r.merchant_code as merchant, r.category, r.plan, r.done, r.started_at,
+        r.ended_at, encode(r.plan_hash, 'hex') as plan_hash, c.sequence as certificate
+        from sluis.retention_run as r left join sluis.deletion_certificate as c on c.retention_run_id = r.id
+        order by r.id desc limit %s""",
+        [limit],
+    )
+    lines = []
+    for values in found:
+        plan, done = Plan.model_validate(values.pop("plan")), values.pop("done").get("deleted", {})
+        deleted = sum(count for places in done.values() for count in places.values())
+        lines.append(RunLine(**values, planned=plan.total, deleted=deleted))
+    return lines
