@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sluis.cli import backup, integrations, keys, merchants, quarantine, reconcile, runs, sandbox
+from sluis.cli import backup, holds, integrations, keys, merchants, quarantine, reconcile, retention, runs, sandbox
 from sluis.cli.output import OneLineErrors, say
 
 app = typer.Typer(

@@ -11,7 +11,7 @@ from sluis.cli.options import Json, OfMerchant
 from sluis.cli.output import FOUND, Column, emit_json, emit_table, moment, say, word
 
 if TYPE_CHECKING:
-    from sluis.privacy.retention.certificates import Certificate
+    from sluis.privacy.retention.chain import Certificate
     from sluis.privacy.retention.runs import Plan
 
 app = typer.Typer(

@@ -16,7 +16,8 @@ from sluis.privacy.backup import BACKUPS, last_backup_expires
 from sluis.privacy.keyring import Keyring
 from sluis.privacy.register import Published, Register
 from sluis.privacy.retention import run as engine
-from sluis.privacy.retention.certificates import Certificate, ProvedRun, certify
+from sluis.privacy.retention.certificates import ProvedRun, certify
+from sluis.privacy.retention.chain import Certificate
 from sluis.privacy.retention.contract import now_utc
 from sluis.privacy.retention.kit import Kit
 from sluis.privacy.retention.runs import Plan, RetentionRun
