@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sluis.cli import backup, holds, integrations, keys, merchants, quarantine, reconcile, retention, runs, sandbox
+from sluis.cli import backup, holds, integrations, invoicing, keys, merchants, notices, quarantine, reconcile, retention, runs, sandbox
 from sluis.cli.output import OneLineErrors, say
 
 app = typer.Typer(
@@ -42,11 +42,14 @@ for part, name in (
     (merchants.app, "merchant"),
     (integrations.app, "integration"),
     (quarantine.app, "quarantine"),
+    (notices.app, "notices"),
     (runs.app, "runs"),
+    (register.app, "register"),
     (retention.app, "retention"),
     (holds.app, "hold"),
     (keys.app, "keys"),
     (backup.app, "backup"),
+    (invoicing.app, "invoicing"),
     (sandbox.app, "sandbox"),
 ):
     app.add_typer(part, name=name)
