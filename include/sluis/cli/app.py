@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from sluis.cli import backup, holds, integrations, invoicing, keys, merchants, notices, quarantine, reconcile, retention, runs, sandbox
+from sluis.cli import (
+    backup,
+    holds,
+    integrations,
+    invoicing,
+    keys,
+    merchants,
+    notices,
+    quarantine,
+    reconcile,
+    register,
+    retention,
+    runs,
+    sandbox,
+)
 from sluis.cli.output import OneLineErrors, say
 
 app = typer.Typer(
