@@ -23,7 +23,9 @@ def listing(
 ) -> None:
     """List what waits, grouped by reason, each with what to do.
 
-    Item names one document: several credit notes of one order are told apart by it.
+    Item names one document: several credit notes of one order are told apart by it. After 60 days the merchant is
+    warned; after 90 an item is reduced to its key and reason: it has no order number any more, counts as unbooked, and
+    is closed by its item.
 
     \b
     Example:
@@ -46,10 +48,10 @@ def listing(
         emit_table(
             [Column("merchant"), Column("integration"), Column("item"), Column("order"), Column("kind"),
              Column("total", right=True), Column("field"), Column("since"), Column("tried", right=True),
-             Column("offered")],
-            [(i.merchant, i.integration, i.item, i.order_number, i.kind.value.replace("_", " "),
+             Column("offered"), Column("warned"), Column("reduced")],
+            [(i.merchant, i.integration, i.item, word(i.order_number), i.kind.value.replace("_", " "),
               amount(i.total, i.currency), word(i.field), moment(i.first_seen), str(i.attempts),
-              "yes" if i.offered else "no") for i in group.items],
+              "yes" if i.offered else "no", moment(i.warned_at), moment(i.reduced_at)) for i in group.items],
         )  # fmt: skip
 
 
@@ -66,7 +68,7 @@ def offer(
     """Offer documents again once their cause is fixed.
 
     The next run fetches them from the shop anew. Nothing is ever booked twice by it. Exit code 1 when an order or item
-    that was named does not wait.
+    that was named does not wait, or was reduced after 90 days and cannot be fetched any more.
 
     \b
     Example:
@@ -86,7 +88,10 @@ def offer(
         say(f"{done.offered} of {done.waiting} document(s) will be tried again by the next run")
         for name in done.unknown:
             say(f"nothing that waits is called {name}")
-    if done.unknown:
+        for name in done.reduced:
+            say(f"{name} waited for 90 days and was reduced to its key: sluis does not know its order any more.")
+            say("  Change the order in the shop, so that a run reads it, or book it by hand and close the item")
+    if done.unknown or (orders and done.reduced):
         raise typer.Exit(FOUND)
 
 
@@ -123,5 +128,6 @@ def close(
         return
     for item in done.closed:
         kind = item.kind.value.replace("_", " ")
-        say(f"{item.item}: {kind} of order {item.order_number} is closed as {done.closed_as.value.replace('_', ' ')}")
+        order = f" of order {item.order_number}" if item.order_number else ""
+        say(f"{item.item}: {kind}{order} is closed as {done.closed_as.value.replace('_', ' ')}")
     say(f"{done.waiting} document(s) still wait")

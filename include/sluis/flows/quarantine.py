@@ -34,7 +34,7 @@ class Waiting(Frozen):
     merchant: str
     integration: str
     kind: DocumentKind
-    order_number: str
+    order_number: str | None  #: ``None``, like ``field`` and ``total``: reduced to its key and reason after 90 days
     field: str | None  #: what is wrong
     total: Amount | None  #: with VAT, signed; ``None``: it could not be read
     currency: str
@@ -42,6 +42,8 @@ class Waiting(Frozen):
     last_seen: Moment
     attempts: int
     offered: bool  #: the next run tries it again
+    warned_at: Moment | None = None  #: when the merchant was told that it waits for long
+    reduced_at: Moment | None = None  #: it is unbooked until a person closes it by its item; nothing can fetch it
 
 
 class ReasonGroup(Frozen):
@@ -61,6 +63,9 @@ class Offered(Frozen):
     offered: int
     waiting: int  #: open in this integration, offered or not
     unknown: tuple[str, ...] = ()  #: of the numbers that were given: nothing of that name waits
+    reduced: tuple[
+        str, ...
+    ] = ()  #: items that cannot be fetched any more: a person books them by hand, and closes them
 
 
 class Closed(Frozen):
@@ -94,6 +99,7 @@ def offer(
 ) -> Offered:
     """Mark documents to be tried again; ``order_numbers`` may hold items of ``listing`` too.
 
+    What was reduced to its key has no id in the shop any more: it is named in the answer, and nothing is done about it.
     An order is fetched whole, so all that waits of it is tried. Raises ``Defect`` unless exactly one way says which.
     """
     if sum((bool(order_numbers), reason is not None, everything)) != 1:
@@ -101,11 +107,13 @@ def offer(
     quarantine = Quarantine(conn, Integrations(conn).get(merchant, integration))
     waiting = quarantine.open()
     found = {name: _named(waiting, name) for name in order_numbers}
-    numbers = sorted({item.order_number for items in found.values() for item in items})
+    numbers = sorted({item.order_number for items in found.values() for item in items if item.order_number})
     chosen = numbers if order_numbers else None
     offered = quarantine.offer(order_numbers=chosen, reason=reason, everything=everything)
     unknown = tuple(name for name, items in found.items() if not items)
-    return Offered(offered=offered, waiting=len(waiting), unknown=unknown)
+    asked = [item for items in found.values() for item in items] if order_numbers else waiting
+    reduced = tuple(_item(item) for item in asked if item.reduced and reason in (None, item.reason))
+    return Offered(offered=offered, waiting=len(waiting), unknown=unknown, reduced=reduced)
 
 
 def close(conn: Connection, merchant: str, integration: str, names: Sequence[str], closed_as: ClosedAs) -> Closed:
@@ -164,10 +172,14 @@ def _group(code: str, items: Sequence[QuarantineItem]) -> ReasonGroup:
         reason=code,
         action=reasons.explain(code),
         documents=len(items),
-        offered=sum(item.offered_at is not None for item in items),
+        offered=sum(_offered(item) for item in items),
         totals={currency: from_cents(total) for currency, total in sorted(totals.items())},
         items=tuple(_waiting(item) for item in items),
     )
+
+
+def _offered(item: QuarantineItem) -> bool:
+    return item.offered_at is not None and not item.reduced
 
 
 def _waiting(item: QuarantineItem) -> Waiting:
@@ -183,5 +195,7 @@ def _waiting(item: QuarantineItem) -> Waiting:
         first_seen=item.first_seen,
         last_seen=item.last_seen,
         attempts=item.attempts,
-        offered=item.offered_at is not None,
+        offered=_offered(item),
+        warned_at=item.warned_at,
+        reduced_at=item.reduced_at,
     )

@@ -180,7 +180,7 @@ class Integrations:
                 raise Defect(f"integration {code} of merchant {merchant} cannot be changed", code="store_refused")
             self._conn.execute(
                 """update sluis.quarantine set offered_at = now()
-                where merchant_code = %s and integration_code = %s and closed_at is null""",
+                where merchant_code = %s and integration_code = %s and closed_at is null and reduced_at is null""",
                 [merchant, code],
             )
         return int(changed["settings_version"])

@@ -19,8 +19,8 @@ class QuarantineItem(Frozen):
     integration: str
     kind: DocumentKind
     document_key: bytes
-    shop_order_id: str  #: plain, because the order is fetched from the shop again by it
-    order_number: str
+    shop_order_id: str | None  #: plain, because the order is fetched from the shop again by it
+    order_number: str | None  #: this, the id, ``field`` and ``total_cents`` are ``None`` once it was reduced
     reason: str  #: a code
     field: str | None  #: what is wrong, e.g. ``line_items[2].taxes``
     currency: str
@@ -31,6 +31,13 @@ class QuarantineItem(Frozen):
     offered_at: Moment | None  #: since when it waits to be tried again
     closed_at: Moment | None
     closed_as: str | None  #: a code: what became of it
+    warned_at: Moment | None = None  #: when the merchant was told that it waits for long
+    reduced_at: Moment | None = None  #: when retention left its key and reason only; it cannot be fetched any more
+
+    @property
+    def reduced(self) -> bool:
+        """Whether nothing but key and reason is left of it."""
+        return self.shop_order_id is None
 
 
 class QuarantineTotal(Frozen):
@@ -45,11 +52,13 @@ class QuarantineTotal(Frozen):
 
 _COLUMNS = """merchant_code as merchant, integration_code as integration, kind, document_key, shop_order_id,
     order_number, reason, field, currency, total_cents, first_seen, last_seen, attempts, offered_at, closed_at,
-    closed_as"""
+    closed_as, warned_at, reduced_at"""
 #: A person settled the document outside of sluis: it stays closed while nothing about it changes.
 BY_HAND = ("booked_by_hand", "not_to_be_booked")
 _SETTLED = """q.closed_as = any(%(by_hand)s) and q.reason = excluded.reason and q.currency = excluded.currency
-    and q.total_cents is not distinct from excluded.total_cents"""
+    and (q.reduced_at is not null or q.total_cents is not distinct from excluded.total_cents)"""
+#: It waits from now on: what was settled and is open again, and what was reduced and is known again.
+_ANEW = f"(q.closed_at is null and q.reduced_at is not null) or (q.closed_at is not null and not ({_SETTLED}))"
 _OPEN = """ where merchant_code = %(merchant)s and integration_code = %(integration)s and closed_at is null"""
 
 
@@ -74,7 +83,8 @@ class Quarantine:
     ) -> None:
         """Put a document in quarantine, or note that it came again (which ends an offer and opens a closed one).
 
-        What a person closed as one of ``BY_HAND`` stays closed as long as reason and total are the same.
+        What a person closed as one of ``BY_HAND`` stays closed as long as reason and total are the same. What retention
+        has reduced is filled anew and waits from now on.
         """
         self._conn.execute(
             f"""insert into sluis.quarantine as q (merchant_code, integration_code, kind, document_key, shop_order_id,
@@ -83,7 +93,9 @@ class Quarantine:
             on conflict (merchant_code, integration_code, kind, document_key) do update set
             shop_order_id = excluded.shop_order_id, order_number = excluded.order_number, reason = excluded.reason,
             field = excluded.field, currency = excluded.currency, total_cents = excluded.total_cents, last_seen = now(),
-            attempts = q.attempts + 1, offered_at = null,
+            attempts = q.attempts + 1, offered_at = null, reduced_at = null,
+            first_seen = case when {_ANEW} then now() else q.first_seen end,
+            warned_at = case when {_ANEW} then null else q.warned_at end,
             closed_at = case when {_SETTLED} then q.closed_at end,
             closed_as = case when {_SETTLED} then q.closed_as end""",
             {
@@ -135,13 +147,16 @@ class Quarantine:
     def offer(
         self, *, order_numbers: Sequence[str] | None = None, reason: str | None = None, everything: bool = False
     ) -> int:
-        """Offer open items to the next run again; returns how many. Raises ``Defect`` unless it is said which."""
+        """Offer open items to the next run again; returns how many. Raises ``Defect`` unless it is said which.
+
+        What retention has reduced has no id in the shop any more and is left out.
+        """
         if order_numbers is None and reason is None and not everything:
             raise Defect("say which items to offer: order numbers, a reason, or everything", code="offer_nothing")
         return self._conn.execute(
             "update sluis.quarantine set offered_at = now()"
             + _OPEN
-            + """ and (%(reason)s::text is null or reason = %(reason)s)
+            + """ and shop_order_id is not null and (%(reason)s::text is null or reason = %(reason)s)
             and (%(numbers)s::text[] is null or order_number = any(%(numbers)s))""",
             {**self._scope, "reason": reason, "numbers": None if order_numbers is None else list(order_numbers)},
         ).rowcount
@@ -181,7 +196,8 @@ class Quarantine:
             self._conn,
             "select distinct shop_order_id from sluis.quarantine"
             + _OPEN
-            + " and offered_at is not null and kind <> 'day_summary' order by shop_order_id",
+            + " and offered_at is not null and shop_order_id is not null and kind <> 'day_summary'"
+            + " order by shop_order_id",
             self._scope,
         )
         return [r["shop_order_id"] for r in found]
@@ -190,7 +206,8 @@ class Quarantine:
         """Return counts and cents of the open items per reason and currency."""
         found = rows(
             self._conn,
-            """select reason, currency, count(*)::int as documents, count(offered_at)::int as offered,
+            """select reason, currency, count(*)::int as documents,
+            count(offered_at) filter (where shop_order_id is not null)::int as offered,
             coalesce(sum(total_cents), 0)::bigint as total_cents from sluis.quarantine"""
             + _OPEN
             + " group by reason, currency order by reason, currency",
