@@ -11,15 +11,21 @@ import logging
 from datetime import UTC, datetime
 
 from sluis import __version__
+from sluis.core.invoice import Result
 from sluis.core.rates import RULES_VERSION
 from sluis.core.run import RunFacts
 from sluis.core.summary import Tally
 from sluis.flows.context import RunRequest
 from sluis.flows.runlog import DocumentLog
 from sluis.flows.wiring import Session
+from sluis.store.invoicing import Invoicing
 from sluis.store.reports import RunReport
 
 log = logging.getLogger("sluis.report")
+
+#: What our own invoice counts: brought to the books by this run. A part of a day counts when it is accounted for, the
+#: day's entry never; what was found in the books, and what corrects it, is not a document more.
+_INVOICED = (Result.BOOKED, Result.SUMMARISED)
 
 
 def close_run(
@@ -44,6 +50,7 @@ def close_run(
             log.info("the settings changed during the run: the watermark stays, the next run reads the window again")
             watermark = None
         report = session.reports.append(_report(session, request, facts, tally), lines.digest(), watermark=watermark)
+        Invoicing(session.conn).add(where.merchant, report.ended_at, tally.count(*_INVOICED))
     log.info(
         "proved extracted=%s documents, %s cents, shop's own count %s: %s",
         facts.documents, dict(facts.cents), facts.shop_count, tally.as_dict(),
