@@ -55,7 +55,7 @@ def asked(dsn: str, query: str) -> list[Any]:
 
 
 def filled(rows: Rows) -> None:
-    """DAGs of five merchants: in use, gone, at rest for weeks, in a run that hangs, and in use with a task of before."""
+    """DAGs of four merchants: in use, gone with a run that hung, at rest for weeks, and in a run that hangs."""
     version = rows.dag("sync__m1__a", NOW)
     for at in (OLD - 60 * DAY, OLD, FRESH, NOW - DAY):
         rows.run("sync__m1__a", at, version=version)
