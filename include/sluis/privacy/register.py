@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -24,7 +25,8 @@ from sluis.privacy.periods import Duration, Rounded, duration, not_longer
 
 #: Variable that names the register's file where the package was installed without its repository.
 REGISTER = "SLUIS_REGISTER"
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,40}$")]
+_SLUG = re.compile(r"[a-z][a-z0-9_]{1,40}")
+Slug = Annotated[str, StringConstraints(pattern=rf"^{_SLUG.pattern}$")]
 
 
 class Purpose(StrEnum):
@@ -73,6 +75,8 @@ class Place(Frozen):
             raise ValueError("a place is a table, files or a third place: one of them")
         if (self.table is None) != (not self.columns):
             raise ValueError("a table is named with its columns, and columns with their table")
+        if self.tables and self.third is None:
+            raise ValueError("`tables` are those of a third place; a table of ours stands in `table`")
         return self
 
 
@@ -152,8 +156,9 @@ class Register(Frozen):
         if len(set(ids)) != len(ids):
             raise ValueError("two categories have one id")
         columns = [column for category in self.categories for column in _columns(category)]
-        if len(set(columns)) != len(columns):
-            raise ValueError("a column stands in two categories: it can have one period only")
+        twice = sorted({f"{table}.{column}" for table, column in columns if columns.count((table, column)) > 1})
+        if twice:
+            raise ValueError(f"a column stands in two categories: it can have one period only ({', '.join(twice)})")
         return self
 
     def category(self, name: str) -> Category:
@@ -202,20 +207,47 @@ def register_path() -> Path:
     return path
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a field that stands twice: YAML would take the last one and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping. Raises ``ConstructorError`` where a key is repeated."""
+        keys = [key.value for key, _ in node.value]
+        if any(keys.count(key) > 1 for key in keys):
+            raise yaml.constructor.ConstructorError(problem=_TWICE, problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_TWICE = "has a field twice in one place"
+
+
 def read_register(path: Path) -> Published:
     """Read and validate a register; raises ``NotConfigured("register_wrong")`` naming every fault and its place."""
     try:
         raw = path.read_bytes()
-        data = yaml.safe_load(raw)
+        data = yaml.load(raw, _Loader)  # noqa: S506 - a safe loader, stricter
     except OSError:
         raise NotConfigured(f"the register {path.name} cannot be read", code="register_wrong") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a day that is none (2026-02-30)
         mark = getattr(error, "problem_mark", None)
+        what = _TWICE if getattr(error, "problem", None) == _TWICE else "is not YAML"
         where = f" at line {mark.line + 1}" if mark else ""
-        raise NotConfigured(f"the register is not YAML{where}", code="register_wrong") from None
+        raise NotConfigured(f"the register {what}{where}", code="register_wrong") from None
     try:
         register = Register.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(f"{place or 'register'}: {what}" for place, what in wrong_fields(Register, error))
+        faults = "; ".join(f"{_place(data, where)}: {what}" for where, what in wrong_fields(Register, error))
         raise NotConfigured(f"the register is wrong: {faults}", code="register_wrong") from None
     return Published(register_=register, sha256=hashlib.sha256(raw).hexdigest())
+
+
+def _place(data: Any, where: str) -> str:
+    """Return a place with the id of its category instead of its number, where it has one."""
+    found = re.match(r"categories\.(\d+)\.?", where)
+    if found is None:
+        return where or "register"
+    name = data["categories"][int(found[1])]
+    name = name.get("id") if isinstance(name, dict) else None
+    if not isinstance(name, str) or not _SLUG.fullmatch(name):
+        return where
+    return f"category {name}" + (f", {where[found.end() :]}" if where[found.end() :] else "")
