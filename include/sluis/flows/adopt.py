@@ -20,6 +20,7 @@ from sluis.core.money import Amount, cents, from_cents
 from sluis.core.order import Order
 from sluis.core.settings import IntegrationSettings
 from sluis.errors import Defect, Refused
+from sluis.flows import restoring
 from sluis.flows.adopt_match import NEAR, Candidate, Link, Match, match, other_numbers
 from sluis.flows.evidence import Gathering
 from sluis.flows.period import days
@@ -101,6 +102,8 @@ def adopt(session: Session, start: date, end: date, *, dry_run: bool = False, pa
         run_id = f"adopt__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
         known = list(_known(session, match(candidates, books), {booked.external_id for booked in books}))
         matches = [_linked(session, found, run_id, dry_run) for found in other_numbers(known, books)]
+        if not dry_run:
+            restoring.adopted(session, start, end)
     return _report(session, matches, books, (start, end), dry_run=dry_run)
 
 
@@ -201,10 +204,10 @@ def _store(session: Session, candidate: Candidate, booked: Booked, run_id: str) 
         document_key=candidate.document_key,
         revision=0,
         reference=booked.reference,
+        reference_key=session.reference_key(booked.reference),
         order_number=candidate.order_number,
         fingerprint=candidate.fingerprint or UNKNOWN_CONTENT,
         total_cents=candidate.total_cents,
-        reference_key=session.reference_key(booked.reference),
         vat_cents=candidate.vat_cents,
         currency=candidate.currency,
         issue_date=booked.issue_date,

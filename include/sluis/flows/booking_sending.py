@@ -7,6 +7,7 @@ either no row (nothing was sent), a claim (it is looked up in the books before a
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from sluis.core.invoice import Invoice, Result
 from sluis.core.journals import Paid
 from sluis.core.money import cents, from_cents
 from sluis.errors import OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
-from sluis.flows import posting
+from sluis.flows import posting, restoring
 from sluis.flows.booking_debtors import Debtors
 from sluis.flows.booking_rows import Rows
 from sluis.flows.patience import Patience
@@ -81,6 +82,8 @@ class Sender:
         What was sent before and had no answer may have been something else: compare the row's fingerprint.
         Raises ``RetryLater``, ``Refused`` and ``Reconnect``; then certainly nothing was written or a claim says so.
         """
+        if existing is not None and existing.emptied and existing.external_id is None:
+            raise _unknowable(existing)
         if existing is not None and existing.external_id is not None:
             again = self._reconsidered(document, existing)
             if again is not None:
@@ -97,12 +100,14 @@ class Sender:
             self._mapped(document)
         return self._held(document) if document.form == "held" else self._sent(document)
 
-    def settle_claim(self, claim: Booking, invoice: Invoice | None, total: Decimal | None = None) -> Placed | None:
+    def settle_claim(self, claim: Booking, invoice: Invoice | None) -> Placed | None:
         """Look up a claim without an answer: record what the books hold of it, or take it back (``None``).
 
-        ``invoice`` says whose documents to look among first, and with ``total`` (signed) stands in where the claim's
-        own total was emptied by retention. Raises ``Halted`` once the package is not to be called any more.
+        ``invoice`` says whose documents to look among first. Raises ``Halted`` once the package is not to be called any
+        more, and ``Refused("claim_expired")`` where retention emptied what was sent: its absence would prove nothing.
         """
+        if claim.emptied or claim.reference is None:
+            raise _unknowable(claim)
         self._may_call()
         debtor_id = self.debtors.known(invoice) if invoice is not None else None
         wait = (claim.claimed_at + self.settle - datetime.now(UTC)).total_seconds()
@@ -110,9 +115,7 @@ class Sender:
             log.info("order=%s has a claim without an answer; waiting %.0f s before it is looked up",
                      claim.order_number, wait)  # fmt: skip
             self.sleep(wait)
-        if total is None and invoice is not None:
-            total = total_of(invoice, claim.form)
-        sent = from_cents(claim.total_cents) if claim.total_cents is not None else total or Decimal(0)
+        sent = from_cents(claim.total_cents or 0)
         found = self._find(claim.form, claim.reference, sent, claim.issue_date, debtor_id)
         if found is None:
             self.release(claim)
@@ -141,8 +144,8 @@ class Sender:
             "document_key": key,
             "revision": document.revision,
             "reference": invoice.invoice_number,
-            "order_number": invoice.order_number,
             "reference_key": self.session.reference_key(invoice.invoice_number),
+            "order_number": invoice.order_number,
             "fingerprint": self.session.pseudonyms.fingerprint(invoice),
             "total_cents": cents(total_of(invoice, form)),
             "vat_cents": kind.sign * cents(invoice.total_vat),
@@ -223,7 +226,7 @@ class Sender:
         self.answered = True
         sent, sent_vat = claim.total_cents or 0, claim.vat_cents or 0
         got, got_vat = cents(booked.total_with_vat), cents(booked.total_vat)
-        if booked.reference.split() != claim.reference.split():  # an answer to something else proves nothing
+        if booked.reference.split() != (claim.reference or "").split():  # an answer to something else proves nothing
             return self._wrong(claim, booked, reasons.TOTAL_DIFFERS, "reference")
         if not _agrees(booked, sent, sent_vat, claim.figures):
             field = f"books={got} sent={sent} vat_books={got_vat} vat_sent={sent_vat}"
@@ -250,17 +253,19 @@ class Sender:
         """Look up what waits, or once waited, in quarantine: a person may have followed our advice to book it by hand.
 
         He may have booked it on any contact, and where we make entries (for a day too) as an entry or an invoice: all
-        of them are looked at, and what is found is recorded as what it is. For such documents only.
+        of them are looked at, and what is found is recorded as what it is. For such documents only, and after a restore
+        for those that may have been booked since the backup, of which our store knows nothing any more.
         """
         invoice = document.invoice
-        if not self.rows.waited(self.rows.key(invoice.kind, invoice.document_id)):
+        dates = restoring.look_up(self.session.integration, invoice, document.revision)
+        if not dates and not self.rows.waited(self.rows.key(invoice.kind, invoice.document_id)):
             return None
         self._may_call()
         entry = document.form != "invoice" and Form.JOURNAL_ENTRY in self.session.package.forms
         forms: tuple[BookingForm, ...] = ("journal_entry", "invoice") if entry else ("invoice",)
-        for form in forms:
+        for form, on in itertools.product(forms, dates or (invoice.issue_date,)):
             total = total_of(invoice, form)
-            found = self._find(form, invoice.invoice_number, total, invoice.issue_date, None)
+            found = self._find(form, invoice.invoice_number, total, on, None)
             if found is not None:
                 return replace(document, form=form), found
         return None
@@ -279,7 +284,7 @@ class Sender:
     def _reconsidered(self, document: Document, existing: Booking) -> Placed | None:
         """Look whether a document that stood wrongly was put right in the books; ``None``: there is none any more."""
         wrong = Placed(existing, Result.QUARANTINED)
-        if self.stopped:
+        if self.stopped or existing.reference is None:
             return wrong
         total = total_of(document.invoice, existing.form)
         found = self._find(existing.form, existing.reference, total, existing.issue_date, None)
@@ -309,10 +314,17 @@ class Sender:
         return all(booked.external_id != existing.external_id for booked in stand)
 
 
+def _unknowable(claim: Booking) -> Refused:
+    """Return the refusal of what may have reached the books, and can be looked up no more."""
+    what = f"a claim of {claim.issue_date} has no answer, and its number and amounts have expired"
+    return Refused(what, code=reasons.CLAIM_EXPIRED, field="reference")
+
+
 def _as_it_was(claim: Booking) -> dict[str, Any]:
     """Return the content of a claim, for a statement that only counts the attempt."""
     return {
-        "reference": claim.reference, "order_number": claim.order_number or "", "fingerprint": claim.fingerprint,
+        "reference": claim.reference, "reference_key": claim.reference_key, "order_number": claim.order_number or "",
+        "fingerprint": claim.fingerprint,
         "total_cents": claim.total_cents or 0, "vat_cents": claim.vat_cents or 0, "currency": claim.currency,
         "issue_date": claim.issue_date, "form": claim.form,
     }  # fmt: skip

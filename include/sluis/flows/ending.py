@@ -16,11 +16,12 @@ from datetime import UTC, date, datetime, timedelta
 from sluis.core.frozen import Frozen, Moment
 from sluis.core.invoice import Result
 from sluis.errors import NotConfigured, Reconnect, RetryLater
-from sluis.flows import summaries
+from sluis.flows import backup, summaries
 from sluis.flows.booking import SETTLE
 from sluis.flows.patience import Patience
 from sluis.flows.wiring import Session
 from sluis.privacy.keyring import Keyring
+from sluis.store import tombstones
 from sluis.store.credentials import Credentials
 from sluis.store.database import Connection
 from sluis.store.integrations import Integration, Integrations, IntegrationState
@@ -66,6 +67,7 @@ def end_merchant(
         deleted = sum(credentials.delete(merchant, i.code) for i in Integrations(conn).all(merchant))
         ended_at = Merchants(conn).end(merchant).ended_at or datetime.now(UTC)
         swept = Transit(conn, merchant, keyring).sweep(timedelta(0))
+    backup.write_down(conn)
     return Ended(
         merchant=merchant,
         integrations=tuple(i.code for i in open_ones),
@@ -92,8 +94,12 @@ def end_integration(
     with _quiet(conn, merchant, ending, wait, sleep):
         left = sum(_post_held(conn, keyring, one) for one in ending)
         deleted = Credentials(conn, keyring).delete(merchant, code)
-        Integrations(conn).set_state(merchant, code, IntegrationState.ENDED, ENDED)
+        with conn.transaction():
+            Integrations(conn).set_state(merchant, code, IntegrationState.ENDED, ENDED)
+            if ending:
+                tombstones.record(conn, "integration", merchant, code)
         swept = Transit(conn, merchant, keyring).sweep(STALE)  # another integration of his may have started a run
+    backup.write_down(conn)
     return Ended(
         merchant=merchant,
         integrations=tuple(i.code for i in ending),

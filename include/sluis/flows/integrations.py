@@ -15,6 +15,7 @@ from sluis.core.bookable import books_more
 from sluis.core.frozen import Frozen, Moment, wrong_fields
 from sluis.core.settings import IntegrationSettings
 from sluis.errors import Defect, NotConfigured
+from sluis.flows import restoring
 from sluis.flows.check import check
 from sluis.flows.identity import administration_key
 from sluis.flows.wiring import Session
@@ -202,6 +203,7 @@ def resume(session: Session) -> Integration:
     state = session.integration.state
     if state not in (IntegrationState.PAUSED, IntegrationState.RECONNECT):
         _wrong_state(session.integration, "only a paused one can be resumed")
+    restoring.may_resume(session.integration)
     if state is IntegrationState.RECONNECT:
         _both_answer(session)
     return _to(session, IntegrationState.LIVE)

@@ -19,6 +19,7 @@ from sluis.core.money import ZERO, cents, from_cents
 from sluis.core.personal import NOBODY, Personal
 from sluis.core.reversal import reversal_id
 from sluis.errors import NotConfigured, OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
+from sluis.flows import restoring
 from sluis.flows.patience import Patience
 from sluis.flows.payments_due import Due, Undone, carried, from_shop, missing
 from sluis.flows.wiring import Session
@@ -180,13 +181,15 @@ class Payments:
         self, dues: Sequence[Due], invoice: Invoice, row: Booking, told: list[DocumentOutcome]
     ) -> list[Due]:
         """Take what others registered: on a document that others booked, or by hand in a closed period. One look."""
-        if not dues or not (row.adopted or any(due.closed for due in dues)):
+        restored = restoring.may_hold(self._session.integration, (due.paid_on for due in dues))
+        if not dues or not (row.adopted or restored or any(due.closed for due in dues)):
             return list(dues)
         stand = list(self._patience.call(lambda: self._session.package.payments(str(row.external_id))))
         free = [p for p in stand if p.external_id not in self._taken(dues[0].place)]
         left: list[Due] = []
         for due in dues:
-            mine = next((p for p in free if p.amount == due.amount), None) if not due.place.revision else None
+            fits = [p for p in free if p.amount == due.amount and not due.place.revision]
+            mine = next((p for p in free if p.payment_key == _name(due.place)), next(iter(fits), None))
             if mine is None or due.account is None:
                 left.append(due)
                 continue

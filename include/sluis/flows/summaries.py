@@ -27,6 +27,7 @@ from sluis.core.journals import Member
 from sluis.core.mapping import tax_key
 from sluis.core.money import cents, from_cents
 from sluis.errors import Defect, NotConfigured, OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
+from sluis.flows import restoring
 from sluis.flows.booking_sending import NEAR
 from sluis.flows.booking_told import reason_of
 from sluis.flows.context import RunRequest
@@ -150,6 +151,9 @@ class _Days:
 
     def _made(self, day: date, revision: int, members: Sequence[Booking]) -> _Made:
         """Make the entry; ``Refused`` names the setting that stands in its way, or the documents that do."""
+        emptied = sum(booking.emptied for booking in members)
+        if emptied:
+            raise Refused("amounts have expired", code=reasons.HELD_EXPIRED, field=f"documents={emptied}")
         currency = self.session.integration.settings.currency
         on, reference = self._open_day(day), self._reference(day, revision)
         try:
@@ -165,8 +169,8 @@ class _Days:
         code = self.session.integration.code
         content = {
             "revision": revision, "reference": reference, "order_number": reference, "run_id": self.run_id,
-            "fingerprint": self.session.pseudonyms.document_key(code, DocumentKind.DAY_SUMMARY, said),
             "reference_key": self.session.reference_key(reference),
+            "fingerprint": self.session.pseudonyms.document_key(code, DocumentKind.DAY_SUMMARY, said),
             "total_cents": cents(entry.total_with_vat), "vat_cents": cents(entry.total_vat), "currency": currency,
             "issue_date": on, "original_date": None if on == day else day, "form": "journal_entry", "figures": figures,
             "paid": journals.paid_together(booking.paid or () for booking in members),
@@ -181,8 +185,11 @@ class _Days:
 
     def _send(self, made: _Made, told: DocumentOutcome) -> DocumentOutcome:
         """Claim, post, record. Where the quota is spent the claim is taken back before the wait, as for a document."""
+        posted = self._posted_before(made)
         while True:
             claim = self.summaries.claim(self._key(made.day), made.day, documents=made.documents, **made.content)
+            if posted is not None:
+                return self._answered(claim, posted, told, adopted=True)
             if not made.entry.lines:
                 return self._recorded(claim, NOTHING, told, adopted=False)
             try:
@@ -195,6 +202,12 @@ class _Days:
                     raise
                 continue
             return self._answered(claim, booked, told, adopted=False)
+
+    def _posted_before(self, made: _Made) -> Booked | None:
+        """Return the entry that a store which was put back from a backup does not know of any more."""
+        if not restoring.may_hold(self.session.integration, (made.day,)):
+            return None
+        return self.patience.call(lambda: self.session.package.find_entry(made.entry.reference, made.entry.issue_date))
 
     def _open_day(self, day: date) -> date:
         """Return the day itself, or the first open one where its period was closed since (``Refused``: by setting)."""
@@ -211,8 +224,11 @@ class _Days:
     def look_up(self, claim: Booking) -> DocumentOutcome | None:
         """Settle an entry without an answer, or one that stood wrongly; ``None``: it is not there, its members wait."""
         day = claim.original_date or claim.issue_date
-        told = self._told(day, claim.reference, self.summaries.members(claim.document_key, claim.revision))
+        reference = claim.reference or self._reference(day, claim.revision)
+        told = self._told(day, reference, self.summaries.members(claim.document_key, claim.revision))
         told = told.model_copy(update={"issue_date": claim.issue_date})
+        if claim.emptied:  # whatever stands there now, nothing tells whether it is what was sent
+            return self._refused(told, reasons.CLAIM_EXPIRED, "reference")
         if self._stopped:
             return self._waits(told, self._stopped)
         wait = (claim.claimed_at + self.settle - datetime.now(UTC)).total_seconds()
@@ -220,7 +236,7 @@ class _Days:
             log.info("day=%s has an entry without an answer; waiting %.0f s before it is looked up", day, wait)
             self.sleep(wait)
         try:
-            found = self.patience.call(lambda: self.session.package.find_entry(claim.reference, claim.issue_date))
+            found = self.patience.call(lambda: self.session.package.find_entry(reference, claim.issue_date))
             gone = found is None and (claim.state is BookingState.CLAIMED or self._deleted(claim))
         except RetryLater as error:
             self._stopped = reasons.QUOTA_SPENT if isinstance(error, QuotaSpent) else reasons.PACKAGE_UNAVAILABLE
@@ -252,7 +268,8 @@ class _Days:
         """Tell an entry that stands in the books as this run's."""
         mine = self.session.bookings.take_over(*summary.key, summary.revision, self.run_id)
         members = self.summaries.members(mine.document_key, mine.revision)
-        told = self._told(mine.original_date or mine.issue_date, mine.reference, members)
+        day = mine.original_date or mine.issue_date
+        told = self._told(day, mine.reference or self._reference(day, mine.revision), members)
         result = Result.ADOPTED if mine.adopted else Result.BOOKED
         update = {"result": result, "external_id": mine.external_id, "issue_date": mine.issue_date}
         return told.model_copy(update=update)
@@ -292,9 +309,9 @@ class _Days:
         names = []
         for booking in members:
             try:
-                self._entry(booking.reference, booking.issue_date, [booking])
+                self._entry(booking.reference or "", booking.issue_date, [booking])
             except (Defect, Refused):
-                names.append(booking.reference)
+                names.append(booking.reference or "?")
         return ",".join(names[:_NAMED])
 
     def _told(self, day: date, reference: str, members: Sequence[Booking]) -> DocumentOutcome:

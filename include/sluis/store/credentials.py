@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sluis.errors import Reconnect
 from sluis.privacy.keyring import Keyring
+from sluis.store import tombstones
 from sluis.store.database import Connection, row, rows
 from sluis.store.integrations import Integrations
 from sluis.store.merchants import hash_key_context
@@ -62,12 +63,19 @@ class Credentials:
         return _open(self._keyring, self._row(merchant, integration, side, lock=False))
 
     def delete(self, merchant: str, integration: str, side: Side | None = None) -> int:
-        """Delete a credential, or both of an integration; returns how many there were."""
-        return self._conn.execute(
-            """delete from sluis.credential where merchant_code = %(merchant)s and integration_code = %(integration)s
-            and (%(side)s::text is null or side = %(side)s)""",
-            {"merchant": merchant, "integration": integration, "side": side},
-        ).rowcount
+        """Delete a credential, or both of an integration; returns how many there were.
+
+        A store put back from an older backup forgets both: one side alone must be connected again after that.
+        """
+        with self._conn.transaction():
+            deleted = self._conn.execute(
+                """delete from sluis.credential where merchant_code = %(merchant)s
+                and integration_code = %(integration)s and (%(side)s::text is null or side = %(side)s)""",
+                {"merchant": merchant, "integration": integration, "side": side},
+            ).rowcount
+            if deleted:
+                tombstones.record(self._conn, "credential", merchant, integration)
+        return deleted
 
     @contextmanager
     def locked(self, merchant: str, integration: str, side: Side) -> Iterator[LockedCredential]:

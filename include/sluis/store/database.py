@@ -85,6 +85,11 @@ def owner_connection() -> Connection:
     return connect(_url(OWNER_URL))
 
 
+def owner_url() -> str:
+    """Return the address of the store as its owner, for the programs of PostgreSQL that connect by themselves."""
+    return _url(OWNER_URL)
+
+
 def retention_connection() -> Connection:
     """Open a connection as the role that deletes what has expired (``SLUIS_RETENTION_DATABASE_URL``), of all merchants.
 

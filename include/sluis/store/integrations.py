@@ -14,6 +14,10 @@ from sluis.core.settings import IntegrationSettings
 from sluis.errors import Defect, NotConfigured
 from sluis.store.database import Connection, row, rows
 
+#: Why an integration is paused after a restore: until what the books hold since the backup was adopted, and since then.
+RESTORED = "restored"
+RESTORED_ADOPTED = "restored_adopted"
+
 
 class IntegrationState(StrEnum):
     """Where an integration stands. Only ``live`` books; ``reconnect`` and ``paused`` wait for a person."""
@@ -39,6 +43,8 @@ class Integration(Frozen):
     administration_key: str  #: who shares it shares debtors, numbers and the lock on writing
     watermark: Moment | None  #: everything changed before it was proved to be handled
     created_at: Moment
+    restored_from: Moment | None = None  #: moment of the backup it was put back from last
+    restored_at: Moment | None = None  #: when it was put back: what is dated until then may stand in the books already
 
     @property
     def dag_id(self) -> str:
@@ -64,7 +70,7 @@ class ActiveIntegration(Frozen):
 
 
 _COLUMNS = """merchant_code as merchant, code, shop, package, state, state_reason, settings, settings_version,
-    administration_key, watermark, created_at"""
+    administration_key, watermark, created_at, restored_from, restored_at"""
 
 
 class Integrations:
@@ -98,21 +104,15 @@ class Integrations:
             }
             if code is not None and code in taken:
                 raise Defect(f"merchant {merchant} already has an integration {code}", code="code_taken")
+            self._only_his(merchant, administration_key)
             self._conn.execute(
                 """insert into sluis.integration (merchant_code, code, shop, package, settings, administration_key)
                 values (%s, %s, %s, %s, %s, %s)""",
                 [merchant, chosen := code or _free_code(shop, package, taken), shop, package, _json(settings),
                  administration_key],
             )  # fmt: skip
-            self._only_his(merchant, administration_key)
         return self.get(merchant, chosen)
 
-    def get(self, merchant: str, code: str) -> Integration:
-        """Return one integration; raises ``NotConfigured`` when there is none (or it is another merchant's)."""
-        found = row(
-            self._conn,
-            f"select {_COLUMNS} from sluis.integration where merchant_code = %s and code = %s",
-            [merchant, code],
     def _only_his(self, merchant: str, administration_key: str) -> None:
         """Refuse another merchant's administration, ended or not; a trigger holds it too, and for whoever else asks.
 
@@ -133,6 +133,12 @@ class Integrations:
                 code="administration_taken",
             )
 
+    def get(self, merchant: str, code: str) -> Integration:
+        """Return one integration; raises ``NotConfigured`` when there is none (or it is another merchant's)."""
+        found = row(
+            self._conn,
+            f"select {_COLUMNS} from sluis.integration where merchant_code = %s and code = %s",
+            [merchant, code],
         )
         if found is None:
             raise NotConfigured(
@@ -184,6 +190,19 @@ class Integrations:
                 [merchant, code],
             )
         return int(changed["settings_version"])
+
+    def restored(self, made_at: datetime, now: datetime) -> int:
+        """Hold every integration off after a restore from a backup of ``made_at``; returns how many were.
+
+        What has not ended waits until its books were read (reason ``RESTORED``); a preview stays one, as nothing books.
+        """
+        return self._conn.execute(
+            """update sluis.integration set restored_from = %(made_at)s, restored_at = %(now)s, updated_at = %(now)s,
+            state = case state when 'preview' then state else 'paused' end,
+            state_reason = case state when 'preview' then state_reason else %(reason)s end
+            where state <> 'ended'""",
+            {"made_at": made_at, "now": now, "reason": RESTORED},
+        ).rowcount
 
     def held_version(self, merchant: str, code: str) -> int:
         """Return the settings version as it stands; in a transaction nobody changes the settings until its end."""

@@ -8,6 +8,7 @@ from typing import Any
 from sluis.core.frozen import Frozen, Moment
 from sluis.errors import Defect, NotConfigured
 from sluis.privacy.keyring import Keyring
+from sluis.store import tombstones
 from sluis.store.database import Connection, row, rows
 
 #: No vowels and no look-alikes: a code spells no word and survives a telephone call.
@@ -73,6 +74,7 @@ class Merchants:
             )
             if ended is None:
                 raise _unknown(code)
+            tombstones.record(self._conn, "merchant", code)
             self._conn.execute(
                 """update sluis.integration set state = 'ended', state_reason = 'merchant_ended', updated_at = now()
                 where merchant_code = %s and state <> 'ended'""",

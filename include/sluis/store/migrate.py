@@ -7,12 +7,15 @@ version table stands in the schema itself.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from sluis.errors import Defect, NotConfigured
 from sluis.store.database import connect, translated
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 TASK_ROLE = "sluis_task"
 RETENTION_ROLE = "sluis_retention"
@@ -20,9 +23,9 @@ SCHEMA = "sluis"
 #: Any constant will do, as long as it never changes: two upgrades at once wait for each other on it.
 _LOCK = 0x536C_7569_7301
 
-_ROLE = """do $$ begin
-    if not exists (select from pg_roles where rolname = 'sluis_task') then
-        create role sluis_task login nosuperuser nocreatedb nocreaterole noinherit nobypassrls;
+_MAKE_ROLE = """do $$ begin
+    if not exists (select from pg_roles where rolname = '{role}') then
+        create role {role} login nosuperuser nocreatedb nocreaterole noinherit nobypassrls;
     end if;
 exception when duplicate_object or unique_violation then null;
 end $$"""
@@ -36,46 +39,67 @@ def upgrade(dsn: str) -> tuple[str | None, str]:
     """
     with connect(dsn) as guard:
         guard.execute("select pg_advisory_lock(%s)", [_LOCK])
-        _provide_task_role(guard)
+        provide_roles(guard)
         guard.execute("create schema if not exists sluis")
         return _run(dsn)
 
 
-def _provide_task_role(conn: psycopg.Connection[Any]) -> None:
-    """Make the role the tasks connect as: no right but those the migrations grant; its password is the operator's."""
-    facts = _role(conn)
+def known_versions() -> frozenset[str]:
+    """Return the versions of the schema that this code can upgrade from, its own included."""
+    from alembic.script import ScriptDirectory
+
+    return frozenset(step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def provide_roles(conn: psycopg.Connection[Any]) -> None:
+    """Make the roles that tasks and retention connect as: no right but those the migrations grant.
+
+    Their passwords are the operator's. Raises ``NotConfigured`` (``task_role``, ``retention_role``).
+    """
+    for role, code in ((TASK_ROLE, "task_role"), (RETENTION_ROLE, "retention_role")):
+        _provide_role(conn, role, code)
+
+
+def _provide_role(conn: psycopg.Connection[Any], role: str, code: str) -> None:
+    facts = _role(conn, role)
     if facts is None:
         try:
-            conn.execute(_ROLE)
+            conn.execute(_MAKE_ROLE.format(role=role))
         except Defect:
             raise NotConfigured(
-                f"the role {TASK_ROLE} is missing and this one may not create roles: "
-                f"run `create role {TASK_ROLE} login` as an administrator of the database",
-                code="task_role",
+                f"the role {role} is missing and this one may not create roles: "
+                f"run `create role {role} login` as an administrator of the database",
+                code=code,
             ) from None
-        facts = _role(conn)
+        facts = _role(conn, role)
     if facts is None or any(facts):
         raise NotConfigured(
-            f"the role {TASK_ROLE} is a superuser or may bypass row-level security: take that from it", code="task_role"
+            f"the role {role} is a superuser or may bypass row-level security: take that from it", code=code
         )
 
 
-def _role(conn: psycopg.Connection[Any]) -> tuple[bool, bool] | None:
-    found = conn.execute("select rolsuper, rolbypassrls from pg_roles where rolname = %s", [TASK_ROLE]).fetchone()
+def _role(conn: psycopg.Connection[Any], role: str) -> tuple[bool, bool] | None:
+    found = conn.execute("select rolsuper, rolbypassrls from pg_roles where rolname = %s", [role]).fetchone()
     return (found[0], found[1]) if found is not None else None
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config
 
 
 def _run(dsn: str) -> tuple[str | None, str]:
     from alembic import command
-    from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from sqlalchemy import create_engine
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config = _config()
     script = ScriptDirectory.from_config(config)
     head = script.get_current_head()
     assert head is not None
