@@ -5,17 +5,17 @@ The steps stand in ``privacy.retention.run``; here they are put in a row, with t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
 from sluis import __version__
 from sluis.core.frozen import Frozen, Moment
-from sluis.privacy.backup import BACKUPS, last_backup_expires
+from sluis.privacy.backup import last_backup_expires
 from sluis.privacy.keyring import Keyring
 from sluis.privacy.register import Published, Register
+from sluis.privacy.register_files import roots
 from sluis.privacy.retention import run as engine
+from sluis.privacy.retention.airflow import COMMAND
 from sluis.privacy.retention.certificates import ProvedRun, certify
 from sluis.privacy.retention.chain import Certificate
 from sluis.privacy.retention.contract import now_utc
@@ -24,14 +24,6 @@ from sluis.privacy.retention.runs import Plan, RetentionRun
 from sluis.store.database import Connection, rows
 
 CLI = "cli"
-#: Roots of the register's file patterns -> the variable that names the directory, and what stands below it.
-_ROOTS = {
-    "airflow_home": ("AIRFLOW_HOME", ""),
-    "airflow_logs": ("AIRFLOW_HOME", "logs"),
-    "sluis_home": ("SLUIS_HOME", ""),
-    "backups": (BACKUPS, ""),
-}
-_LOG_FOLDER = "AIRFLOW__LOGGING__BASE_LOG_FOLDER"
 
 
 class Due(Frozen):
@@ -58,11 +50,7 @@ class RunLine(Frozen):
 
 def kit(environ: Mapping[str, str] | None = None) -> Kit:
     """Return where retention reaches on this machine: only directories that are named in the environment."""
-    env = os.environ if environ is None else environ
-    roots = {name: Path(env[variable]) / below for name, (variable, below) in _ROOTS.items() if env.get(variable)}
-    if env.get(_LOG_FOLDER):
-        roots["airflow_logs"] = Path(env[_LOG_FOLDER])
-    return Kit(roots=roots)
+    return Kit(roots=roots(environ), airflow=COMMAND)
 
 
 def due(

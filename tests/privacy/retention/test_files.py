@@ -120,14 +120,14 @@ def test_no_link_is_followed_and_none_is_deleted(root: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("path", ["/", "/tmp", "logs", "", "/tmp/.."])
 def test_a_root_that_is_none_of_ours_is_refused(path: str) -> None:
-    with pytest.raises(NotConfigured, match="SLUIS_AIRFLOW_LOGS") as caught:
+    with pytest.raises(NotConfigured, match="AIRFLOW__LOGGING__BASE_LOG_FOLDER") as caught:
         deleter(Path(path)).count(rule())
     assert caught.value.code in ("root_refused", "root_missing")
 
 
 def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
     for made in (deleter(tmp_path / "no" / "such"), DeleteFiles(Kit())):
-        with pytest.raises(NotConfigured, match="SLUIS_AIRFLOW_LOGS") as caught:
+        with pytest.raises(NotConfigured, match="AIRFLOW__LOGGING__BASE_LOG_FOLDER") as caught:
             made.count(rule())
         assert caught.value.code == "root_missing"
 

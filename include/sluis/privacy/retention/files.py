@@ -15,20 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from sluis.errors import Defect, NotConfigured
+from sluis.privacy.register_files import ROOTS, matches
 from sluis.privacy.retention.contract import Count, Deleter, Rule
 from sluis.privacy.retention.kit import Kit, Tools
 
-#: Where each root is named.
-ROOTS = {
-    "airflow_logs": "SLUIS_AIRFLOW_LOGS",
-    "sluis_home": "SLUIS_HOME",
-    "airflow_home": "AIRFLOW_HOME",
-    "backups": "SLUIS_BACKUPS",
-}
 _QUIET = timedelta(days=1)
 _ALL = -1
 _RUN = re.compile(r"run_id=[a-z_]+__(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2}))")
@@ -93,19 +86,19 @@ class DeleteFiles:
 
     def _files(self, pattern: str, tidy: Rule | None = None) -> Iterator[_Found]:
         """Walk a root and give what matches, without following a link; with ``tidy`` empty folders go behind it."""
-        name, *wanted = pattern.split("/")
+        name = pattern.partition("/")[0]
         root = self._root(name)
         for path, folders, files, directory in os.fwalk(root, topdown=False, onerror=_raised, follow_symlinks=False):
             here = Path(path).relative_to(root).parts
             for file in sorted(files):
-                if (seen := _seen(file, directory)) is not None and _matches((*here, file), wanted):
+                if (seen := _seen(file, directory)) is not None and matches(pattern, "/".join((name, *here, file))):
                     yield _Found((*here, file), directory, datetime.fromtimestamp(seen.st_mtime, UTC))
             if tidy is not None:
                 for folder in folders:
-                    _tidy(tidy, (*here, folder), directory, wanted)
+                    _tidy(tidy, pattern, (*here, folder), directory)
 
     def _root(self, name: str) -> Path:
-        variable = ROOTS.get(name, name)
+        variable = ROOTS.get(name) or name
         root = self._roots.get(name)
         if root is None or not str(root).strip():
             raise NotConfigured(
@@ -147,14 +140,6 @@ def _raised(error: OSError) -> None:
 
 def _patterns(rule: Rule) -> list[str]:
     return [] if rule.held else [place.files for place in rule.category.places if place.files is not None]
-
-
-def _matches(parts: tuple[str, ...], wanted: list[str]) -> bool:
-    """Whether a path is meant; ``**`` at the end stands for everything below."""
-    if wanted[-1:] == ["**"]:
-        head = wanted[:-1]
-        return len(parts) > len(head) and all(map(fnmatchcase, parts, head))
-    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 def _merchant(parts: tuple[str, ...]) -> str | None:
@@ -243,9 +228,10 @@ def _take(found: _Found, size: int) -> None:
         file.write(rest)
 
 
-def _tidy(rule: Rule, parts: tuple[str, ...], directory: int, wanted: list[str]) -> None:
+def _tidy(rule: Rule, pattern: str, parts: tuple[str, ...], directory: int) -> None:
     """Remove a folder that is empty, where one is meant by the pattern and nobody is just making it."""
-    if wanted[-1:] != ["**"] or not _matches((*parts, ""), wanted) or len(parts) < len(wanted):
+    root = pattern.partition("/")[0]
+    if not matches(pattern, "/".join((root, *parts))) and not matches(pattern, "/".join((root, *parts, "x"))):
         return
     dated, merchant = _date((*parts, "")), _merchant(parts)
     changed = datetime.fromtimestamp(os.stat(parts[-1], dir_fd=directory, follow_symlinks=False).st_mtime, UTC)
