@@ -6,7 +6,6 @@ error of a library may carry a piece of an order in its text.
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sluis
 from sluis.airflow_support.conf import refused_conf, run_name
 from sluis.errors import Defect, SluisError
+from sluis.privacy.process import leave_no_core
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -69,7 +69,7 @@ def run_step(use_case: Callable[[RunRequest], S], merchant: str, integration: st
     """
     from airflow.sdk import get_current_context
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # from here on the process holds orders: it leaves no core dump
+    leave_no_core()  # from here on the process holds orders
     context = get_current_context()
     instance: Any = context["ti"]
     summary = guarded(instance.task_id, lambda: use_case(run_request(context, merchant, integration)))
@@ -81,6 +81,7 @@ def ask_step(question: Callable[[RunRequest], bool], merchant: str, integration:
     """Answer a question about the run at hand; nothing of it is pushed."""
     from airflow.sdk import get_current_context
 
+    leave_no_core()
     context = get_current_context()
     instance: Any = context["ti"]
     return guarded(instance.task_id, lambda: question(run_request(context, merchant, integration)))

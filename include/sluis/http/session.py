@@ -35,7 +35,7 @@ from sluis.http.answer import (
     whole_number,
 )
 from sluis.http.errors import Hook, Rejection, template, translate
-from sluis.http.quiet import silence
+from sluis.http.quiet import no_printing, silence
 from sluis.http.retry_after import parse_wait
 from sluis.ports import Limiter
 
@@ -161,6 +161,7 @@ class VendorSession:
         if self._limiter is not None:
             self._limiter.acquire(self._limiter_key)
         wire.expect()
+        no_printing()
         headers = {"Content-Type": "application/json"} if data is not None else None
         request = self._prepared(call, requests.Request(call.method, call.url, headers, params=params, data=data))
         if isinstance(request, SluisError):

@@ -18,6 +18,7 @@ from sluis.privacy.register_catalogue import check_airflow, check_store
 from sluis.privacy.register_files import ROOTS, check_files, check_roots, roots
 from sluis.privacy.register_findings import Checked, Finding
 from sluis.store.database import Connection, rows
+from sluis.store.server_settings import server_findings
 
 #: Categories that must last as long as the oldest backup, and those that must not last longer.
 _AS_LONG_AS_BACKUPS = ("tombstones", "deletions_log")
@@ -51,6 +52,7 @@ def check(
             *unnamed,
             *check_deleting(conn, register),
             *check_windows(register),
+            *check_server(conn),
         ),
         tables=store.tables,
         columns=store.columns,
@@ -58,6 +60,16 @@ def check(
         files=files,
         not_checked=(*unreached, *(() if airflow is not None else ("Airflow's database: it was not given",))),
     )
+
+
+def check_server(conn: Connection) -> Iterator[Finding]:
+    """Yield the settings of PostgreSQL that put values of rows into its log, a place that the register calls empty."""
+    for finding in server_findings(conn):
+        yield Finding(
+            place=f"PostgreSQL's {finding.setting}",
+            what=f"is {finding.value}: the server's log then holds {finding.why}",
+            remedy=finding.how,
+        )
 
 
 def check_deleting(conn: Connection, register: Register) -> Iterator[Finding]:

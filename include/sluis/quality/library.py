@@ -25,7 +25,11 @@ def preload() -> Any:
         import great_expectations.expectations
         import pandas  # noqa: F401
     # Its debug lines print metric values: they may not reach a log, whatever level the root logger has.
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    logger = logging.getLogger("great_expectations")
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False  # a level alone would be opened again by whoever sets it later
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
     return great_expectations
 
 
