@@ -14,6 +14,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from sluis.airflow_support.own_logs import keep_task_logs_apart
+
 #: What tasks use and what is slow to import. The flows bring quality, transit, store and the connectors' rooms along.
 HEAVY = (
     "numpy",
@@ -51,10 +53,11 @@ def load(modules: Sequence[str] = HEAVY) -> None:
 
 
 def on_starting() -> None:
-    """Preload where tasks are forked. Called by the listener in every process, and in every task, of Airflow."""
+    """Preload where tasks are forked, and keep their logs apart. Called in every process and task of Airflow."""
     if list(sys.argv[1:2]) != ["scheduler"]:  # asked first: reading Airflow's configuration is for the scheduler alone
         return
     from airflow.sdk.configuration import conf
 
+    keep_task_logs_apart()
     if forks_tasks(sys.argv, str(conf.get("core", "executor"))):
         load()
