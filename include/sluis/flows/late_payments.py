@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 from sluis.core import journals, reasons
 from sluis.core.bookable import local_date
@@ -21,7 +22,7 @@ from sluis.core.journals import Paid
 from sluis.core.money import cents, from_cents
 from sluis.core.order import Payment
 from sluis.errors import OutcomeUnknown, QuotaSpent, Reconnect, Refused, RetryLater
-from sluis.flows import posting
+from sluis.flows import posting, restoring
 from sluis.flows.booking_sending import Halted
 from sluis.flows.patience import Patience
 from sluis.flows.payments import PART
@@ -65,6 +66,8 @@ class LatePayments:
         booked the rest waits, so that the numbers stay in order. Raises ``Reconnect``.
         """
         own = row.form == "journal_entry" and row.state is BookingState.BOOKED and row.summary_key is None
+        if own and row.emptied and posting.with_payments(self._settings):
+            return self._forgotten(invoice, row)
         if not (own and posting.with_payments(self._settings) and row.paid is not None):
             return ()
         if _next(invoice, row, row.paid) is None:
@@ -113,6 +116,28 @@ class LatePayments:
                 made = _with(_outcome(document, due), Result.ADOPTED, None)
                 told.append(made.model_copy(update={"kind": row.kind, "external_id": found.external_id}))
         return row.model_copy(update={"paid": counted}), tuple(told)
+
+    def _forgotten(self, invoice: Invoice, row: Booking) -> tuple[DocumentOutcome, ...]:
+        """Tell what was paid on an entry whose amounts have expired: what counts as paid there nobody knows any more.
+
+        Only what came in after it was booked, beyond what was posted since, and what never got an answer.
+        """
+        booked = local_date(row.booked_at or row.claimed_at, self._settings)
+        since = [paid for paid in invoice.payments if local_date(paid.paid_at, self._settings) > booked]
+        posted = [paid for paid in self._store.of([row.key]) if paid.revision == row.revision]
+        unanswered = any(paid.state is PaymentState.CLAIMED for paid in posted)
+        if not unanswered and len(since) <= len(posted):
+            return ()
+        left = since[len(posted) :] or since
+        total = invoice.kind.sign * cents(sum((paid.amount for paid in left), Decimal(0)))
+        late = _Late(
+            place=Place(kind=row.kind, document_key=row.document_key, revision=row.revision, payment_key=b""),
+            paid=Paid(method="", gift_card=False, cents=total),
+            on=max((local_date(paid.paid_at, self._settings) for paid in left), default=row.issue_date),
+            reference=row.reference or "",
+        )
+        field = reasons.CLAIM_EXPIRED if unanswered else reasons.BOOKED_FIGURES_EXPIRED
+        return (_with(_outcome(invoice, late), Result.QUARANTINED, reasons.PAYMENT_REFUSED, field),)
 
     def _known(self, row: Booking) -> tuple[list[PaymentRow], int]:
         """Return the claims without an answer on a document as it stands, and how many payments of it are booked."""
@@ -206,13 +231,15 @@ class LatePayments:
         if found is None:
             self._store.release(due.place)
             return None
-        if found.copies > 1:
-            field = f"{due.reference} copies={found.copies}"
-            raise Refused("a payment stands in the books more than once", code=reasons.BOOKED_TWICE, field=field)
-        if found.currency != claim.currency:
-            field = f"{due.reference} currency"
-            raise Refused("a payment stands wrongly in the books", code=reasons.PAYMENT_REFUSED, field=field)
-        return found
+        return _once(found, due, claim.currency)
+
+    def _posted_before(self, row: Booking, due: _Late, on: date) -> Booked | None:
+        """Return the entry that a store which was put back from a backup does not know of any more."""
+        if not restoring.may_hold(self._session.integration, (due.on,)):
+            return None
+        find = self._session.package.find_entry
+        found = self._patience.call(lambda: find(due.reference, on))
+        return found and _once(found, due, row.currency)
 
     def _send(self, row: Booking, due: _Late) -> Booked:
         """Claim and post; where the quota is spent the claim is taken back before the wait and made anew after it."""
@@ -224,6 +251,7 @@ class LatePayments:
             raise Refused("its day lies in a closed period", code=reasons.PAYMENT_REFUSED, field="payment_date")
         entry = journals.payment_entry(due.reference, on, row.currency, due.paid, mapping, debtor_id=row.debtor_id)
         account = mapping.clearing_account(due.paid.method, gift_card=due.paid.gift_card) or ""
+        posted = self._posted_before(row, due, on)
         while True:
             claim = self._store.claim(
                 due.place, amount_cents=due.paid.cents, currency=row.currency, paid_on=on, account=account,
@@ -231,6 +259,8 @@ class LatePayments:
             )  # fmt: skip
             if claim is None:  # claimed since we looked: by a run whose connection, and lock with it, was lost
                 raise OutcomeUnknown("another run has claimed this payment; it is looked up by the next try")
+            if posted is not None:
+                return posted
             try:
                 return self._session.package.post(entry)
             except OutcomeUnknown:
@@ -242,6 +272,17 @@ class LatePayments:
                     raise Refused(str(error.args[0]), code=reasons.PAYMENT_REFUSED, field=field) from None
                 if not (isinstance(error, QuotaSpent) and self._patience.wait(error)):
                     raise
+
+
+def _once(found: Booked, due: _Late, currency: str) -> Booked:
+    """Return what was found where it stands there once and in its currency; else raise ``Refused``."""
+    if found.copies > 1:
+        field = f"{due.reference} copies={found.copies}"
+        raise Refused("a payment stands in the books more than once", code=reasons.BOOKED_TWICE, field=field)
+    if found.currency != currency:
+        field = f"{due.reference} currency"
+        raise Refused("a payment stands wrongly in the books", code=reasons.PAYMENT_REFUSED, field=field)
+    return found
 
 
 def _next(invoice: Invoice, row: Booking, counted: tuple[Paid, ...]) -> tuple[Payment, str] | None:
