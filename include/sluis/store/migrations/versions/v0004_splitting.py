@@ -142,7 +142,7 @@ comment on table sluis.reconciliation is
 
 _MONTHS = """
 create function sluis.provide_months(until date) returns int
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 declare
     spec record; first date; made int := 0; name text;
 begin
@@ -164,7 +164,7 @@ end $$;
 comment on function sluis.provide_months(date) is
     'Makes the monthly partitions up to a day; returns how many were missing.';
 create function sluis.drop_months(tab text, before date) returns setof text
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 declare
     part record;
     -- No period is this short: whoever takes over the role that deletes leaves this month and the last one.
@@ -195,7 +195,7 @@ grant execute on function sluis.provide_months(date), sluis.drop_months(text, da
 #: merchant, no credential, no ciphertext, and adds nothing but its own records.
 _GRANTS = """
 grant usage on schema sluis to sluis_retention;
-grant select (code, created_at, ended_at, key_id, hash_key_wrapped), update (hash_key_wrapped, key_id)
+grant select (code, created_at, ended_at, key_id, hash_key_wrapped), update (hash_key_wrapped, key_id), delete
     on sluis.merchant to sluis_retention;
 grant select, delete on sluis.integration, sluis.merchant_period to sluis_retention;
 grant select (merchant_code, integration_code, side, updated_at), delete on sluis.credential to sluis_retention;
@@ -304,7 +304,8 @@ def _run(*statements: str) -> None:
 
 
 def _months() -> None:
-    """Make the months there are rows of, this year's and the next one's."""
+    """Make the months there are rows of, this year's and the next one's: months of UTC, whatever the server's zone."""
+    _run("set local timezone = 'UTC'")
     values = ", ".join(f"('{table}', {step})" for table, (_, step) in BY_MONTH.items())
     names = ", ".join(f"'{table}'" for table in BY_MONTH)
     _run(_MONTHS.replace("{values}", values).replace("{names}", names))
