@@ -58,8 +58,13 @@ def _rewritten(conn: Connection, part: str, kit: Kit) -> bool:
     found = conn.execute("select to_regclass(format('sluis.%%I', %s::text))", [part]).fetchone()
     if found is None or found[0] is None:
         return True
-    told: list[Diagnostic] = []
-    conn.add_notice_handler(told.append)
+    told: list[str] = []
+
+    def listen(notice: Diagnostic) -> None:
+        if notice.severity_nonlocalized == "INFO" and notice.message_detail:
+            told.append(notice.message_detail)
+
+    conn.add_notice_handler(listen)
     try:
         with patience(conn, kit.lock_seconds):
             conn.execute(sql.SQL("vacuum (full, verbose) sluis.{}").format(sql.Identifier(part)))
@@ -68,17 +73,16 @@ def _rewritten(conn: Connection, part: str, kit: Kit) -> bool:
             raise
         return False
     finally:
-        conn.remove_notice_handler(told.append)
+        conn.remove_notice_handler(listen)
     return _nothing_left(part, told)
 
 
-def _nothing_left(part: str, told: list[Diagnostic]) -> bool:
+def _nothing_left(part: str, told: list[str]) -> bool:
     """Read from PostgreSQL's own report whether a dead row was carried over for somebody's older snapshot.
 
     The report is one line per table rewritten, whose detail starts with the number of dead rows that stay.
     """
-    details = [d.message_detail for d in told if d.severity_nonlocalized == "INFO" and d.message_detail]
-    numbers = [_NUMBER.search(detail) for detail in details]
+    numbers = [_NUMBER.search(detail) for detail in told]
     if not numbers or None in numbers:
         raise Defect(
             f"PostgreSQL did not rewrite {part}: the role of retention needs MAINTAIN on it (`sluis db migrate`)",
