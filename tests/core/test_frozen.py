@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -44,3 +45,23 @@ def test_the_fields_of_the_model_are_named() -> None:
     assert found["timezone"] == "not a time zone of the IANA database, e.g. Europe/Amsterdam"
     assert "CANARY" not in str(found)
     assert faults(Token, "CANARY")[0][0] == ""
+
+
+class Pair(Frozen):
+    """Holds models one level further down."""
+
+    first: Token | None = None
+    others: tuple[Token, ...] = ()
+    named: Mapping[str, Token] = {}
+
+
+def test_a_model_in_a_tuple_or_beside_none_is_named_too_and_a_key_of_the_input_is_not() -> None:
+    wrong = {"first": {"CANARY": 1}, "others": [{"token": "t"}, {}], "named": {"CANARY": {}, "token": {}}}
+    found = faults(Pair, wrong)
+    assert set(found) == {
+        ("first.token", "Field required"),
+        ("first", "unknown field(s); known: token"),
+        ("others.1.token", "Field required"),
+        ("named", "Field required"),
+    }
+    assert "CANARY" not in str(found)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -39,12 +40,21 @@ def _known(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str
         if isinstance(step, int):
             steps.append(str(step))
         elif inside is not None and step in inside.model_fields:
-            annotation = inside.model_fields[step].annotation
-            inside = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+            inside = _model_in(inside.model_fields[step].annotation)
             steps.append(step)
         else:
             break
     return steps, inside
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that a field holds: itself, or the one in its ``tuple[...]`` or ``... | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) not in (tuple, Union, UnionType):
+        return None
+    models = [model for part in get_args(annotation) if (model := _model_in(part)) is not None]
+    return models[0] if len(models) == 1 else None
 
 
 def _utc(value: datetime) -> datetime:
