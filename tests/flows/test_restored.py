@@ -21,6 +21,8 @@ from sluis.store.integrations import Integrations, IntegrationState
 from sluis.store.migrate import TASK_ROLE
 from sluis.store.server import LocalServer
 from tests.conftest import OWNER, Database
+from tests.flows.payments_desk import Desk, sale
+from tests.flows.payments_desk import paid as payment_on_invoice
 from tests.flows.summaries_world import D1, D2, DailyWorld
 from tests.flows.test_late_payments import paid, pay, told
 from tests.flows.test_modes import Shop, accounts
@@ -180,3 +182,36 @@ def test_a_late_payment_of_the_time_between_is_not_posted_again(
     put_back(made, target, monkeypatch)
     assert told(pay(shop, paid("121"))) == [("1001-P1", "booked", None)]
     assert accounts(shop) == books
+
+
+def test_a_payment_of_the_time_between_is_not_registered_again(
+    world: World, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a document that the backup knows, and of one that was booked after it."""
+    desk = Desk(world)
+    known = sale("121.00", payment_on_invoice("121.00"))
+    desk.book(known)
+    made = backup.make(None)
+    desk.settle(known)
+    assert [str(amount) for amount in desk.amounts(known)] == ["121.0"]
+    put_back(made, target, monkeypatch)
+    live_again(world)
+    assert [outcome.result.value for outcome in desk.settle(known)] == ["adopted"]
+    assert [str(amount) for amount in desk.amounts(known)] == ["121.0"]
+    assert desk.settle(known) == ()
+
+
+def test_without_looking_a_payment_would_stand_there_twice(
+    world: World, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(world)
+    known = sale("121.00", payment_on_invoice("121.00"))
+    desk.book(known)
+    made = backup.make(None)
+    desk.settle(known)
+    put_back(made, target, monkeypatch)
+    live_again(world)
+    with owner_connection() as conn:
+        conn.execute("update sluis.integration set restored_from = null, restored_at = null")
+    desk.settle(known)
+    assert len(desk.amounts(known)) == 2
