@@ -1,4 +1,4 @@
-"""What Airflow loads of sluis: the listener that preloads heavy modules where tasks are forked, and the API's gate."""
+"""What Airflow loads of sluis: preloading where tasks are forked, addresses for whom they are meant, the API's gate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
-from sluis.airflow_support import preload
+from sluis.airflow_support import preload, retention
 from sluis.airflow_support.gate import RunGate
 
 
@@ -21,9 +21,18 @@ class Preloader:
             preload.on_starting()
 
 
+class Addresses:
+    """Hears that a task starts, in the task's own process."""
+
+    @hookimpl
+    def on_task_instance_running(self, task_instance: Any) -> None:
+        """Take from every DAG but the one that deletes the addresses that only it needs."""
+        retention.keep_addresses(str(task_instance.dag_id))
+
+
 class SluisPlugin(AirflowPlugin):
     """The plugin's entry."""
 
     name = "sluis"
-    listeners = [Preloader()]  # noqa: RUF012 - declared so by Airflow
+    listeners = [Preloader(), Addresses()]  # noqa: RUF012 - declared so by Airflow
     fastapi_root_middlewares = [{"name": "sluis run gate", "middleware": RunGate}]  # noqa: RUF012 - declared so by Airflow

@@ -37,6 +37,7 @@ from sluis.local.places import repository
 from sluis.local.processes import free_port
 from sluis.local.secrets import FILE_NAME
 from sluis.local.stack import LocalAirflow
+from sluis.registers import ecb, vies
 from sluis.store.server import SUPERUSER, LocalServer
 from tests.conftest import Database, _fresh
 
@@ -128,6 +129,9 @@ def start_airflow(
         port=free_port(),
         store=database.environment,
         settings={
+            # Nobody answers there: no run of a test asks the real registers, unless it names its sandbox's.
+            vies.URL: "http://127.0.0.1:9",
+            ecb.URL: "http://127.0.0.1:9",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
                 [
                     _bundle("dags-folder", repository() / "dags"),

@@ -58,6 +58,33 @@ def call(path: str, body: Any, method: str = "POST", query: str = "", pieces: in
     return sent[0]["status"], answer, airflow.bodies[0] if airflow.bodies else None
 
 
+RETENTION = "/api/v2/dags/retention/dagRuns"
+
+
+@pytest.mark.parametrize(
+    ("conf", "status"),
+    [
+        ({}, 200), ({"merchant": "m7f3k", "dry_run": True}, 200), ({"confirm": "0" * 64}, 200),
+        ({"category": "booking_key", "merchant": ""}, 200), ({"category": "jansen"}, 422),
+        ({"merchant": PERSON}, 422), ({"order_ids": ["1001"]}, 422), ({"confirm": PERSON}, 422), ({"note": ""}, 422),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_each_dag_has_its_own_fields(conf: Any, status: int) -> None:
+    for path, body in (
+        (RETENTION, {"logical_date": None, "conf": conf}),
+        (BACKFILL, {**PERIOD, "dag_id": "retention", "dag_run_conf": conf}),
+    ):
+        found, told, passed = call(path, body)
+        assert (found, passed is not None) == (status, status == 200)
+        assert PERSON not in told
+    assert call(TRIGGER, {"logical_date": None, "conf": {"merchant": "m7f3k"}})[0] == 422
+
+
+def test_a_note_on_a_run_of_retention_is_refused() -> None:
+    assert call(f"{RETENTION}/scheduled__2026-11-23T02:41:00+00:00", {"note": PERSON}, "PATCH")[0] == 422
+
+
 @pytest.mark.parametrize("pieces", [1, 7])
 @pytest.mark.parametrize(
     ("path", "body"),

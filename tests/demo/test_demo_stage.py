@@ -12,7 +12,10 @@ import pytest
 from sluis.demo import stage
 from sluis.errors import Defect
 
-OPERATORS = {"SLUIS_DATABASE_URL": "owner", "SLUIS_TASK_DATABASE_URL": "task", "SLUIS_KEYS_FILE": "/keys"}
+STORE = {
+    "SLUIS_TASK_DATABASE_URL": "task", "SLUIS_RETENTION_DATABASE_URL": "retention", "SLUIS_KEYS_FILE": "/keys",
+}  # fmt: skip
+OPERATORS = {"SLUIS_DATABASE_URL": "owner", **STORE}
 
 
 @pytest.fixture(autouse=True)
@@ -41,4 +44,4 @@ def test_airflow_gets_the_tasks_address_and_the_keys(tmp_path: Path, monkeypatch
     server: Any = SimpleNamespace(dsn=lambda database, role: "postgresql://")
     registers = {"SLUIS_VIES_URL": "http://127.0.0.1:1/vies", "SLUIS_ECB_URL": "http://127.0.0.1:1/ecb"}
     stage.airflow(tmp_path, server, 18080, registers, lambda _: None)
-    assert given["store"] == {"SLUIS_TASK_DATABASE_URL": "task", "SLUIS_KEYS_FILE": "/keys", **registers}
+    assert given["store"] == {**STORE, **registers}

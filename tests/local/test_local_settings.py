@@ -111,13 +111,26 @@ def test_an_operators_own_addresses_and_keys_do_not_reach_our_processes(monkeypa
     assert {name: env[name] for name in env if name.startswith("SLUIS_")} == {"SLUIS_KEYS": "given"}
 
 
-STORE = {"SLUIS_DATABASE_URL": "owner", "SLUIS_TASK_DATABASE_URL": "task", "SLUIS_KEYS": "k", "SLUIS_KEYS_FILE": "f"}
+STORE = {
+    "SLUIS_DATABASE_URL": "owner", "SLUIS_TASK_DATABASE_URL": "task", "SLUIS_RETENTION_DATABASE_URL": "retention",
+    "SLUIS_KEYS": "k", "SLUIS_KEYS_FILE": "f",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("component", "given"),
     [
-        ("scheduler", {"SLUIS_HOME", "SLUIS_TASK_DATABASE_URL", "SLUIS_KEYS", "SLUIS_KEYS_FILE"}),
+        (
+            "scheduler",
+            {
+                "SLUIS_HOME",
+                "SLUIS_TASK_DATABASE_URL",
+                "SLUIS_RETENTION_DATABASE_URL",
+                "SLUIS_AIRFLOW_DATABASE_URL",
+                "SLUIS_KEYS",
+                "SLUIS_KEYS_FILE",
+            },
+        ),
         ("dag-processor", {"SLUIS_HOME", "SLUIS_TASK_DATABASE_URL"}),
         ("api-server", set()),
         ("triggerer", set()),

@@ -19,7 +19,7 @@ import pytest
 from sluis.core.settings import IntegrationSettings
 from sluis.local.held import held
 from sluis.local.processes import free_port
-from sluis.store.database import OWNER_URL, TASK_URL
+from sluis.store.database import OWNER_URL, RETENTION_URL, TASK_URL
 from sluis.store.integrations import Integrations
 from sluis.store.merchants import Merchants
 from sluis.store.server import SUPERUSER, LocalServer
@@ -57,6 +57,11 @@ def test_what_is_missing_is_told_before_anything_starts(home: Path, database: Da
     assert TASK_URL in refused(home, {"SLUIS_KEYS": env["SLUIS_KEYS"]})
     nobody = env[TASK_URL].replace("sluis_task", "nobody_known")
     assert "store_away" in refused(home, {**env, TASK_URL: nobody})
+    without = {name: value for name, value in env.items() if name != RETENTION_URL}
+    assert RETENTION_URL in refused(home, without)
+    refusal = refused(home, {**env, RETENTION_URL: env[RETENTION_URL].replace("sluis_retention", "nobody_known")})
+    assert "store_away" in refusal
+    assert RETENTION_URL in refusal
     empty = postgres.dsn("postgres", SUPERUSER)
     assert "run `sluis migrate`" in refused(home, {**env, TASK_URL: empty})
     assert "port_wrong" in refused(home, env, "--port", "70000")
@@ -72,11 +77,13 @@ def test_a_postgres_for_a_store_keeps_what_it_holds(home: Path) -> None:
     try:
         started = module("postgres", home, env={})
         assert started.returncode == 0, started.stderr
-        owner, task = re.findall(r"^export \w+='(.*)'$", started.stdout, re.M)
+        owner, task, retention = re.findall(r"^export \w+='(.*)'$", started.stdout, re.M)
         assert [line.split("=")[0] for line in started.stdout.splitlines()] == [
             f"export {OWNER_URL}",
             f"export {TASK_URL}",
+            f"export {RETENTION_URL}",
         ]
+        assert "sluis_retention" in retention
         assert "sluis_task" in task
         with psycopg.connect(owner) as conn:
             conn.execute("create table kept (n int)")

@@ -1,4 +1,4 @@
-"""The text every sync DAG shows in Airflow: what it does and what to do when it is red."""
+"""The texts our DAGs show in Airflow: what each does and what to do when it is red."""
 
 from __future__ import annotations
 
@@ -46,6 +46,45 @@ stops a run halfway. Use `sluis integration pause {merchant} {code}`.
 To read single orders again: trigger with `order_ids`. For a past period: a backfill of its days.
 More: `docs/runbooks/sync.md`.
 """
+
+_RETENTION = """\
+### What has expired goes
+
+Every night, by `config/register.yaml`: **plan** counts per category what has expired now and stores the plan, **holds**
+takes out what is held, **guard** lets the plan through or leaves it waiting for a person, **delete** deletes it
+physically, **prove** counts again and finds nothing, **certificate** adds a link to the chain that
+`sluis retention verify` checks. Every log has a line per category: cutoff, counts, holds. The XCom `{key}` holds the
+run's number, counts and dates.
+
+It runs beside syncs and stops none. Killed anywhere, it goes on where it was; a day that was missed is in the next
+plan. By hand: for one `merchant`, one `category`, as a `dry_run` (the log of plan tells exactly what would go; the
+tasks after holds are skipped), or with `confirm`, the whole hash of a plan that waits, and nothing else.
+
+### When it is red
+
+The task's log ends with one line `[code] what is wrong, where, and what to do`.
+
+| Task, code | What happened | What to do |
+| --- | --- | --- |
+| guard: `plan_too_large`, `clock_suspicious` | nothing was deleted: the plan is far larger than ever, or the clock is \
+strange; it waits | look why (`sluis retention list`, `sluis retention show <run>`); if it is right, confirm it with \
+the line in the log |
+| plan: `register_wrong`, `deleter_missing`, `register_table` | the register cannot be carried out; nothing was \
+deleted | correct it (`sluis register check`), clear plan |
+| prove: `retention_left` | something is left | do not mark it successful: an engineer, with the line |
+| any: `database_away`, `airflow_database_away` | a database does not answer; tried again already | see to it; the \
+next run catches up |
+| delete: `retention_busy` | locks were busy, or `sluis retention run` is at work | nothing: the next run finishes it |
+| any: `not_configured`, `root_missing` | an address or a folder is not set; the line names it | set it, clear the \
+task |
+
+More: `docs/runbooks/retention.md`.
+"""
+
+
+def retention_doc(*, key: str) -> str:
+    """Return the ``doc_md`` of the DAG that deletes."""
+    return _RETENTION.format(key=key)
 
 
 def sync_doc(*, merchant: str, code: str, shop: str, package: str, minutes: int, key: str) -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
-from sluis.airflow_support.conf import OURS, own_run_id, refused_conf
+from sluis.airflow_support.conf import SYNC, Schema, own_run_id, refused_conf, schema_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -46,19 +46,15 @@ def _is_run_id(value: Any) -> bool:
     return _is_empty(value) or (isinstance(value, str) and own_run_id(value))
 
 
-def _is_conf(value: Any) -> bool:
-    return refused_conf(value) is None
-
-
-#: What the two requests that start runs may hold, and what each field must be.
+#: What the two requests that start runs may hold beside the conf, and what each field must be.
 _TRIGGER_FIELDS: dict[str, Callable[[Any], bool]] = {
     "dag_run_id": _is_run_id, "data_interval_start": _is_moment, "data_interval_end": _is_moment,
-    "logical_date": _is_moment, "run_after": _is_moment, "conf": _is_conf, "note": _is_empty,
+    "logical_date": _is_moment, "run_after": _is_moment, "note": _is_empty,
     "partition_key": _is_empty,
 }  # fmt: skip
 _BACKFILL_FIELDS: dict[str, Callable[[Any], bool]] = {
     "dag_id": lambda value: isinstance(value, str), "from_date": _is_moment, "to_date": _is_moment,
-    "run_backwards": _is_number, "dag_run_conf": _is_conf, "max_active_runs": _is_number,
+    "run_backwards": _is_number, "max_active_runs": _is_number,
     "run_on_latest_version": _is_number,
     "reprocess_behavior": lambda value: value in (None, "none", "failed", "completed"),
 }  # fmt: skip
@@ -92,10 +88,12 @@ def refusal(method: str, path: str, query: bytes, body: bytes | None) -> str | N
         return f"a request of more than {_LARGEST_BODY} bytes is not taken"
     content = _parsed(body)
     if method == "POST" and (found := _TRIGGER.fullmatch(path)):
-        return _wrong(content, _TRIGGER_FIELDS, query) if found[1].startswith(OURS) else None
+        schema = schema_of(found[1])
+        return None if schema is None else _wrong(content, _TRIGGER_FIELDS, "conf", schema, query)
     if _BACKFILL.fullmatch(path):
-        ours = not isinstance(content, dict) or str(content.get("dag_id", OURS)).startswith(OURS)
-        return _wrong(content, _BACKFILL_FIELDS, query) if ours else None
+        named = content.get("dag_id") if isinstance(content, dict) else None
+        schema = SYNC if named is None else schema_of(str(named))
+        return None if schema is None else _wrong(content, _BACKFILL_FIELDS, "dag_run_conf", schema, query)
     if (found := _DAG.fullmatch(path)) and _is_ours(found[1], content):
         if any(part in f"/{found[2]}" for part in _BY_TASKS_ONLY):
             return "only tasks write XComs"
@@ -108,20 +106,22 @@ def _guarded(path: str) -> bool:
     return _DAG.fullmatch(path) is not None or _BACKFILL.fullmatch(path) is not None
 
 
-def _wrong(content: Any, fields: dict[str, Callable[[Any], bool]], query: bytes) -> str | None:
+def _wrong(
+    content: Any, fields: dict[str, Callable[[Any], bool]], conf: str, schema: Schema, query: bytes
+) -> str | None:
     if not isinstance(content, dict):
         return "the body is a JSON object"
-    if query or not set(content) <= set(fields):
-        return f"a run is started with these fields and no others: {', '.join(fields)}"
-    for name, value in content.items():
-        if not fields[name](value):
-            return _about(name, value)
+    if query or not set(content) <= {*fields, conf}:
+        return f"a run is started with these fields and no others: {', '.join([*fields, conf])}"
+    if told := refused_conf(content.get(conf), schema):
+        return f"{conf}: {told}"
+    for name, passes in fields.items():
+        if name in content and not passes(content[name]):
+            return _about(name)
     return None
 
 
-def _about(name: str, value: Any) -> str:
-    if name in ("conf", "dag_run_conf"):
-        return f"{name}: {refused_conf(value)}"
+def _about(name: str) -> str:
     if name == "note":
         return _NOTE
     return f"{name} is not in its form" + (" (leave it out: Airflow makes one)" if name == "dag_run_id" else "")
@@ -130,8 +130,8 @@ def _about(name: str, value: Any) -> str:
 def _is_ours(dag_id: str, content: Any) -> bool:
     """Whether a request is about one of our DAGs; ``~`` stands for those that the body names."""
     if dag_id != "~":
-        return dag_id.startswith(OURS)
-    return any(key == "dag_id" and str(value).startswith(OURS) for key, value in _pairs(content))
+        return schema_of(dag_id) is not None
+    return any(key == "dag_id" and schema_of(str(value)) is not None for key, value in _pairs(content))
 
 
 def _pairs(content: Any) -> Iterator[tuple[str, Any]]:

@@ -12,17 +12,23 @@ from sqlalchemy.exc import ArgumentError
 from sluis.errors import NotConfigured
 from sluis.local.places import repository
 from sluis.local.secrets import LocalSecrets, local_secrets
+from sluis.privacy.backup import BACKUPS
 from sluis.privacy.keyring import KEYS, KEYS_FILE
+from sluis.privacy.register import REGISTER
+from sluis.privacy.retention.airflow import AIRFLOW_URL
 from sluis.registers import ecb, vies
-from sluis.store.database import TASK_URL
+from sluis.store.database import RETENTION_URL, TASK_URL
 
 #: Two cores: tasks wait for vendors most of their time, so twice the cores keeps them busy and the UI alive.
 PARALLELISM = 4
 _OURS = "SLUIS_"
 #: What each process needs of the store. Keys open credentials and orders, so they stand only where tasks run.
 _STORE = {
-    "scheduler": frozenset({"SLUIS_HOME", TASK_URL, KEYS, KEYS_FILE, vies.URL, ecb.URL}),
-    "dag-processor": frozenset({"SLUIS_HOME", TASK_URL}),
+    "scheduler": frozenset(
+        {"SLUIS_HOME", TASK_URL, RETENTION_URL, AIRFLOW_URL, KEYS, KEYS_FILE, REGISTER, BACKUPS, vies.URL, ecb.URL}
+    ),
+    "dag-processor": frozenset({"SLUIS_HOME", TASK_URL, REGISTER}),
+    "api-server": frozenset({REGISTER}),
 }
 
 
@@ -94,6 +100,8 @@ def _database(dsn: str) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": address,
         # psycopg speaks both ways; Airflow would otherwise look for asyncpg.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": address,
+        # The DAG that cleans it reaches it by this: Airflow blocks its own address in every task.
+        AIRFLOW_URL: url.set(drivername="postgresql").render_as_string(hide_password=False),
         # Four processes share one small server with sluis' own database (100 connections).
         "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "3",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "7",
@@ -125,6 +133,7 @@ def _server(port: int, secrets: LocalSecrets) -> dict[str, str]:
 def _privacy() -> dict[str, str]:
     return {
         "AIRFLOW__CORE__XCOM_BACKEND": "sluis.airflow_support.xcom_backend.RefusingXCom",
+        "AIRFLOW__WORKERS__STATE_STORE_BACKEND": "sluis.airflow_support.state_store.RefusingStateStore",
         # Rendered arguments would be copied into the database: 1 stores a stub, and 0 runs would keep all for ever.
         "AIRFLOW__CORE__MAX_TEMPLATED_FIELD_LENGTH": "1",
         "AIRFLOW__CORE__NUM_DAG_RUNS_TO_RETAIN_RENDERED_FIELDS": "1",

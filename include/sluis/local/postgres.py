@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sluis.errors import NotConfigured, SluisError
-from sluis.store.database import OWNER_URL, TASK_URL
-from sluis.store.migrate import TASK_ROLE
+from sluis.store.database import OWNER_URL, RETENTION_URL, TASK_URL
+from sluis.store.migrate import RETENTION_ROLE, TASK_ROLE
 from sluis.store.server import LocalServer
 
 _STORE, _AIRFLOW = ("sluis", "sluis_owner"), ("airflow", "airflow")
@@ -65,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     sys.stdout.write(f"export {OWNER_URL}='{server.dsn(*_STORE)}'\n")
     sys.stdout.write(f"export {TASK_URL}='{server.dsn(_STORE[0], TASK_ROLE)}'\n")
+    sys.stdout.write(f"export {RETENTION_URL}='{server.dsn(_STORE[0], RETENTION_ROLE)}'\n")
     return 0
 
 

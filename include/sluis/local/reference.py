@@ -17,6 +17,10 @@ REASONS: dict[str, tuple[str, str, str]] = {
         _MUST, "`sluis.airflow_support.xcom_backend.RefusingXCom`",
         "lets counts, cents and ids pass between tasks and refuses everything else, so that no person enters XCom",
     ),
+    "AIRFLOW__WORKERS__STATE_STORE_BACKEND": (
+        _MUST, "`sluis.airflow_support.state_store.RefusingStateStore`",
+        "no task keeps anything in Airflow's task and asset state stores, of which the second is never cleaned",
+    ),
     "AIRFLOW__CORE__MAX_TEMPLATED_FIELD_LENGTH": (_MUST, "`1`", "rendered arguments would be copied into the database"),
     "AIRFLOW__CORE__NUM_DAG_RUNS_TO_RETAIN_RENDERED_FIELDS": (
         _MUST, "`1`", "keeps the stubs of one run; `0` would keep those of all runs for ever"
@@ -86,6 +90,11 @@ REASONS: dict[str, tuple[str, str, str]] = {
         _MUST, "a writable directory",
         "the DAG factory's copy of the list: DAGs stay while the store is away; and the newest exchange rates",
     ),
+    "SLUIS_AIRFLOW_DATABASE_URL": (
+        _MUST, "Airflow's own database as its owner, `postgresql://...`; to the processes that run tasks only",
+        "the DAG `retention` deletes old runs there, and Airflow blocks its own address in every task; a task of any"
+        " other DAG drops it when it starts",
+    ),
     "GX_ANALYTICS_ENABLED": (_MUST, "`false`", "great-expectations tells its maker nothing"),
     "OPENBLAS_NUM_THREADS": (_MUST, "`1`", "numpy's threads do not survive the fork of a task"),
     "PYTHONUNBUFFERED": (_HERE, "`1`", "the last line of a process that dies is in its log"),
@@ -103,7 +112,10 @@ of his own sets them there. Made by `python -m sluis.local.reference`; a test ho
 
 The store's variables go only where they are needed: `SLUIS_TASK_DATABASE_URL` and `SLUIS_KEYS` (or `SLUIS_KEYS_FILE`)
 to the processes that run tasks (with a LocalExecutor: the scheduler), `SLUIS_TASK_DATABASE_URL` to the dag-processor,
-none of them to api-server and triggerer. `SLUIS_DATABASE_URL`, the owner's, goes to no process of Airflow. Where VAT
+none of them to api-server and triggerer. `SLUIS_RETENTION_DATABASE_URL`, the address of the role that deletes, goes to
+the processes that run tasks, where only the DAG `retention` keeps it; so does `SLUIS_BACKUPS`, where there are backups.
+`SLUIS_DATABASE_URL`, the owner's, goes to no process of Airflow. A register elsewhere than in the repository is named
+by `SLUIS_REGISTER`, to scheduler, dag-processor and api-server. Where VAT
 numbers and exchange rates are asked elsewhere than at the EU and the European Central Bank, `SLUIS_VIES_URL` and
 `SLUIS_ECB_URL` say so to the processes that run tasks. Pools: `airflow pools import config/pools.json`; a task in a
 pool that does not exist never starts.

@@ -1,6 +1,7 @@
 """``make airflow``: Airflow on this machine for a store that is there already. Up until Ctrl-C; it drops nothing.
 
-The store is named by ``SLUIS_TASK_DATABASE_URL`` and ``SLUIS_KEYS`` (or ``SLUIS_KEYS_FILE``); Airflow's own database by
+The store is named by ``SLUIS_TASK_DATABASE_URL``, ``SLUIS_RETENTION_DATABASE_URL`` and ``SLUIS_KEYS`` (or
+``SLUIS_KEYS_FILE``), the backups by ``SLUIS_BACKUPS`` where there are any; Airflow's own database by
 ``AIRFLOW_DATABASE_URL``, or it is the PostgreSQL under the home (``make postgres``).
 """
 
@@ -11,8 +12,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,9 +22,11 @@ from sluis.local import postgres
 from sluis.local.held import held
 from sluis.local.ports import need_port, valid_port
 from sluis.local.stack import LocalAirflow
+from sluis.privacy.backup import BACKUPS
 from sluis.privacy.keyring import KEYS, KEYS_FILE, Keyring
+from sluis.privacy.register import REGISTER
 from sluis.registers import ecb, vies
-from sluis.store.database import TASK_URL, registry_connection, rows
+from sluis.store.database import RETENTION_URL, TASK_URL, registry_connection, retention_connection, rows
 
 AIRFLOW_URL = "AIRFLOW_DATABASE_URL"
 DEFAULT_HOME = Path(".sluis")
@@ -69,21 +72,33 @@ def store_variables(env: Mapping[str, str]) -> dict[str, str]:
     Raises ``NotConfigured`` naming what is missing.
     """
     Keyring.from_environment()
-    if not env.get(TASK_URL, "").strip():
-        raise NotConfigured(f"{TASK_URL} is not set: how tasks reach the store, as the role sluis_task")
-    store = {name: env[name] for name in (TASK_URL, KEYS, KEYS_FILE, vies.URL, ecb.URL) if env.get(name, "").strip()}
-    if KEYS_FILE in store:
-        store[KEYS_FILE] = str(Path(store[KEYS_FILE]).resolve())  # tasks have another working directory
+    for name, role in ((TASK_URL, "sluis_task"), (RETENTION_URL, "sluis_retention")):
+        if not env.get(name, "").strip():
+            raise NotConfigured(f"{name} is not set: how tasks reach the store, as the role {role}")
+    store = {
+        name: env[name] for name in (TASK_URL, RETENTION_URL, KEYS, vies.URL, ecb.URL) if env.get(name, "").strip()
+    }
+    for name in (KEYS_FILE, BACKUPS, REGISTER):  # tasks have another working directory
+        if env.get(name, "").strip():
+            store[name] = str(Path(env[name]).resolve())
     return store
 
 
 def _active() -> int:
+    with _answering(TASK_URL, "sluis_task"), registry_connection() as conn:
+        found = len(rows(conn, "select * from sluis.active_integrations()"))
+    with _answering(RETENTION_URL, "sluis_retention"), retention_connection() as conn:
+        rows(conn, "select id from sluis.retention_run limit 1")
+    return found
+
+
+@contextmanager
+def _answering(name: str, role: str) -> Iterator[None]:
     try:
-        with registry_connection() as conn:
-            return len(rows(conn, "select * from sluis.active_integrations()"))
+        yield
     except RetryLater:
         raise NotConfigured(
-            f"{TASK_URL} gets no answer: is PostgreSQL running, did `sluis migrate` make the role sluis_task, and is"
+            f"{name} gets no answer: is PostgreSQL running, did `sluis migrate` make the role {role}, and is"
             " its password the one that stands there?",
             code="store_away",
         ) from None

@@ -13,11 +13,12 @@ from __future__ import annotations
 #: A DAG that no parse has seen since the cutoff: its file, or its integration, is gone.
 _GONE = """not exists (select from dag as known where known.dag_id = {}.dag_id
     and coalesce(known.last_parsed_time, 'infinity') >= %(before)s)"""
-_DONE = "{}.state in ('success', 'failed')"
+#: As it was at the clock of the plan, like what was the last run then: what happens meanwhile is the next plan's.
+_DONE = "({0}.state in ('success', 'failed') and coalesce({0}.end_date, '-infinity') <= %(now)s)"
 _SINCE = "coalesce({0}.start_date, {0}.end_date, {0}.queued_at, {0}.created_at, {0}.run_after)"
 #: The last run that no person started: from it Airflow reckons the next one (so does ``db clean``).
 _LAST = """coalesce({0}.start_date = (select max(one.start_date) from dag_run as one
-    where one.dag_id = {0}.dag_id and one.run_type <> 'manual'), false)"""
+    where one.dag_id = {0}.dag_id and one.run_type <> 'manual' and one.start_date <= %(now)s), false)"""
 _FREE = "not coalesce({}.dag_id like any(%(held)s::text[]), false)"
 _RUN = "({since} < %(before)s and {free} and ({gone} or ({done} and not {last})))"
 
@@ -53,7 +54,8 @@ _UNUSED = "not exists (select from task_instance as ti where ti.{} and not " + _
 _VERSION = (
     f"({_FREE.format('v')} and {_UNUSED.format('dag_version_id = v.id')} and ({_GONE.format('v')}"
     " or (v.created_at < %(before)s"
-    " and v.created_at <> (select max(one.created_at) from dag_version as one where one.dag_id = v.dag_id))))"
+    " and v.created_at <> (select max(one.created_at) from dag_version as one"
+    " where one.dag_id = v.dag_id and one.created_at <= %(now)s))))"
 )
 _BY_VERSION = "exists (select from dag_version as v where v.id = t.dag_version_id and " + _VERSION + ")"
 
