@@ -110,6 +110,21 @@ CHANGED_AFTER_BOOKING = _quarantined(
     "changed_after_booking",
     "The shop changed the order after it was booked; correct the books with a credit note and a new invoice.",
 )
+BOOKED_FIGURES_EXPIRED = _quarantined(
+    "booked_figures_expired",
+    "It is booked, and has changed after sluis had to forget its number and amounts; correct the books by hand, then"
+    " close this as booked by hand.",
+)
+CLAIM_EXPIRED = _quarantined(
+    "claim_expired",
+    "It was sent, no answer ever came, and its number and amounts have expired since; look it up in the package: where"
+    " it is missing book it by hand, then run `sluis integration adopt` over its date.",
+)
+HELD_EXPIRED = _quarantined(
+    "held_expired",
+    "Its day's entry was never posted, and its amounts have expired since; book the day by hand from the shop, then"
+    " close this as booked by hand.",
+)
 TOTAL_DIFFERS = _quarantined(
     "total_differs",
     "The books hold this document with another total than the shop; correct it there or delete it, and offer it again.",

@@ -93,6 +93,8 @@ def adopt(session: Session, start: date, end: date, *, dry_run: bool = False, pa
         raise Defect(f"a reference pattern holds {NUMBER}, e.g. WC-{NUMBER}", code="pattern")
     window = days(start, end, session.integration.settings)
     with administration_lock(session.conn, session.integration.administration_key, LOCK_WAIT):
+        if not dry_run:
+            session.bookings.key_references(session.reference_key)
         gathering = Gathering(session, keep=not dry_run)
         candidates = [c for page in session.shop.read(window, by="dated")
                       for order in page.documents if isinstance(order, Order)

@@ -20,9 +20,9 @@ from sluis.core.journals import paid_of
 from sluis.errors import OutcomeUnknown, QuotaSpent, Refused, RetryLater
 from sluis.flows import posting
 from sluis.flows.booking_debtors import Debtors
-from sluis.flows.booking_rows import Rows
+from sluis.flows.booking_rows import Rows, called
 from sluis.flows.booking_sending import Document, Halted, Placed, Sender
-from sluis.flows.booking_told import as_it_stands, not_before, reason_of, told_as
+from sluis.flows.booking_told import as_it_stands, expired, not_before, reason_of, told_as
 from sluis.flows.correcting import Corrector, Made, Order, form_back
 from sluis.flows.late_payments import LatePayments
 from sluis.flows.patience import Patience
@@ -167,7 +167,7 @@ class Booker:
         if invoice.kind is not DocumentKind.CREDIT_NOTE:
             return invoice
         of = self._rows.sale(invoice.order_id, invoice.part)
-        return invoice if of is None or not of.stands else called_after(invoice, of.reference)
+        return called_after(invoice, of.reference) if of is not None and of.stands and of.reference else invoice
 
     def _with_its_sale(self, invoice: Invoice) -> DocumentOutcome | None:
         """Return what becomes of a credit note because of its invoice; ``None``: it is to be booked."""
@@ -194,23 +194,23 @@ class Booker:
         sale = self._rows.sale(invoice.order_id, invoice.part)
         if sale is None:
             return Document(invoice, posting.form_of(invoice, settings), revision)
-        form = posting.form_of(invoice, settings, form_back(sale))
-        return Document(invoice, form, revision, sale.debtor_id)
+        called(sale)  # a credit note names its invoice, or waits
+        return Document(invoice, posting.form_of(invoice, settings, form_back(sale)), revision, sale.debtor_id)
 
     def _placed(self, invoice: Invoice, placed: Placed, order: Order) -> DocumentOutcome:
         row = placed.row
         if placed.result is Result.QUARANTINED:
             reason = row.reason or reasons.TOTAL_DIFFERS
-            done = outcome(invoice, placed.result, reason=reason, field=placed.field, external_id=row.external_id)
-        else:
-            done = self._standing(invoice, row, order)
-        return done
+            return outcome(invoice, placed.result, reason=reason, field=placed.field, external_id=row.external_id)
+        return self._standing(invoice, row, order)
 
     # ---------------------------------------------------------------------------------------------- what stands there
 
     def _standing(self, invoice: Invoice, row: Booking, order: Order) -> DocumentOutcome:
         """Tell a document that stands in the books from one that was taken back, or changed, since."""
         same = row.fingerprint == self.session.pseudonyms.fingerprint(invoice)
+        if (forgotten := expired(invoice, row, same=same)) is not None:
+            return forgotten
         if invoice.kind is DocumentKind.CREDIT_NOTE:
             return self._credit_note_standing(invoice, row, order, same=same)
         back = self._corrector.settled_reversal(invoice.document_id, row, order)
@@ -231,7 +231,9 @@ class Booker:
         return self._placed(invoice, placed, order)
 
     def _credit_note_standing(self, invoice: Invoice, row: Booking, order: Order, *, same: bool) -> DocumentOutcome:
-        if self._rows.netted(invoice_id(invoice.order_id, invoice.part), row):  # the sale goes on after all
+        if not row.emptied and self._rows.netted(
+            invoice_id(invoice.order_id, invoice.part), row
+        ):  # the sale goes on after all
             document = self._document(not_before(invoice, self._rows.sale(invoice.order_id, invoice.part)), row, order)
             again = Document(document.invoice, document.form, row.revision + 1, document.debtor_id)
             return self._placed(invoice, self._sender.place(again, None), order)
@@ -265,9 +267,9 @@ class Booker:
 
     def _held_anew(self, invoice: Invoice, row: Booking) -> DocumentOutcome | None:
         """Change a document that no summary has taken: nothing of it was sent. ``None``: one has taken it since."""
-        called = invoice.model_copy(update={"invoice_number": row.reference})
-        form = posting.form_of(called, self.session.integration.settings)
-        document = Document(called, form, row.revision)
+        again = invoice.model_copy(update={"invoice_number": called(row)})
+        form = posting.form_of(again, self.session.integration.settings)
+        document = Document(again, form, row.revision)
         if form == "held":
             changed = self.session.bookings.rehold(**self._sender.content(document))
             if changed is None:
@@ -277,9 +279,9 @@ class Booker:
             self._sender.release(row)
             placed = self._sender.place(document, None)
             if placed.result is Result.QUARANTINED:
-                return outcome(called, placed.result, reason=placed.row.reason, external_id=placed.row.external_id)
+                return outcome(again, placed.result, reason=placed.row.reason, external_id=placed.row.external_id)
             done = placed.row
-        return as_it_stands(outcome(called, Result.CORRECTED), done)
+        return as_it_stands(outcome(again, Result.CORRECTED), done)
 
     def _for_a_person(self, invoice: Invoice, row: Booking) -> DocumentOutcome:
         reason = reasons.CHANGED_AFTER_BOOKING
@@ -301,7 +303,7 @@ class Booker:
 
     def _result(self, row: Booking) -> Result:
         """Say how a row that stands is told: what no report has told of is this run's."""
-        if self._was_reported(row.run_id):
+        if self._was_reported(row):
             return Result.ALREADY_BOOKED
         if row.run_id != self.run_id:
             self._rows.keep(self.session.bookings.take_over(*row.key, row.revision, self.run_id))
@@ -311,13 +313,14 @@ class Booker:
             return Result.SUMMARISED
         return Result.ADOPTED if row.adopted else Result.BOOKED
 
-    def _was_reported(self, run_id: str) -> bool:
-        """Whether what this run booked stands in a report, or was linked by ``sluis adopt``, which tells it itself.
+    def _was_reported(self, row: Booking) -> bool:
+        """Whether its run stands in a report, or was one of ``sluis adopt``, which tells what it linked itself.
 
         What an earlier try of this run, or a run that failed for good, has booked is told by the first report after it.
         """
-        if run_id not in self._reported:
-            self._reported[run_id] = run_id.startswith(ADOPT_RUN) or self.session.reports.told(run_id)
+        if (run_id := row.run_id) not in self._reported:
+            at = row.booked_at or row.claimed_at
+            self._reported[run_id] = run_id.startswith(ADOPT_RUN) or self.session.reports.told(run_id, at)
         return self._reported[run_id]
 
     # ------------------------------------------------------------------------------------------- what is not to be
@@ -329,7 +332,7 @@ class Booker:
         if row is None or decision.result is not Result.SKIPPED or decision.reason in _OF_THE_PAST:
             return decision
         if row.state is BookingState.CLAIMED:
-            placed = self._sender.settle_claim(row, None, decision.total)
+            placed = self._sender.settle_claim(row, None)
             if placed is None:
                 return decision
             row = placed.row
@@ -369,7 +372,7 @@ class Booker:
         if not of_ended or decision.reason in _OF_THE_PAST:
             return decision
         if row is not None and row.state is BookingState.CLAIMED:
-            placed = self._sender.settle_claim(row, None, decision.total)
+            placed = self._sender.settle_claim(row, None)
             row = placed.row if placed is not None else None
         sale = self._rows.sale(decision.order_id)
         if row is not None and row.stands:

@@ -7,7 +7,7 @@ begins with that of the order's invoice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from sluis.core import reasons
@@ -15,6 +15,7 @@ from sluis.core.invoice import Decision, DocumentKind, DocumentOutcome, Prepared
 from sluis.core.reversal import reversal_id
 from sluis.core.sale import SUFFIXES
 from sluis.errors import Refused
+from sluis.flows.booking_names import Names
 from sluis.flows.wiring import Session
 from sluis.store.bookings import Booking
 
@@ -38,6 +39,9 @@ class Rows:
     _waited: dict[Key, bool] = field(default_factory=dict)  # has (had) a row in quarantine; whether it is offered
     _by_hand: dict[Key, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._names = Names(self.session)
+
     def load(self, decisions: Sequence[Decision]) -> None:
         """Read what is known of these documents and their orders."""
         self._named = {}
@@ -49,6 +53,7 @@ class Rows:
             keys.add(key)
             for part in {"", document.part}:
                 keys |= set(self._sale(invoice_id(document.order_id, part)))
+        self._names.note([d.invoice if isinstance(d, Prepared) else d for d in decisions])
         numbers = {(d.invoice if isinstance(d, Prepared) else d).order_number for d in decisions}
         self._rows = {}
         for row in self.session.bookings.of_orders(sorted(keys), sorted(numbers)):
@@ -61,7 +66,8 @@ class Rows:
         return key_of(self.session, kind, document_id)
 
     def keep(self, row: Booking) -> Booking:
-        """Note a row as it stands in the store now."""
+        """Note a row as it stands in the store now, under its number also where retention emptied that."""
+        row = self._names.restored(row)
         self._rows.setdefault(row.key, {})[row.revision] = row
         return row
 
@@ -91,13 +97,18 @@ class Rows:
         found = self.reversal(document_id, sale.revision)
         return found is not None and found.stands
 
-    def credit_notes(self, document_id: str, sale: Booking) -> Iterator[Booking]:
+    def credit_notes(
+        self, document_id: str, sale: Booking, leave_out: Set[Key] = frozenset()
+    ) -> Iterator[Booking]:  # fmt: skip
         """Yield the credit notes on an invoice that count against its latest revision, whatever their state.
 
         Refunds that the cancellation of an earlier revision netted are left out. ``document_id`` is the invoice's.
+        Raises ``Refused`` where amounts have expired without which nobody can tell.
         """
         others = self.key(DocumentKind.CREDIT_NOTE, reversal_id(document_id))
-        for key in [key for key in self._rows if key[0] is DocumentKind.CREDIT_NOTE and key != others]:
+        for key in [
+            key for key in self._rows if key[0] is DocumentKind.CREDIT_NOTE and key not in {others, *leave_out}
+        ]:
             row = self.latest(key)
             if row is not None and self._credits(row, sale) and not self.netted(document_id, row):
                 yield row
@@ -111,7 +122,7 @@ class Rows:
             if revision < first or back is None or not back.stands:
                 continue
             if back.total_cents is None or sale.total_cents is None:  # emptied by retention: nobody can say
-                raise Refused("its totals are not known any more", code=reasons.CHANGED_AFTER_BOOKING, field="figures")
+                raise Refused("its totals have expired", code=reasons.BOOKED_FIGURES_EXPIRED, field="figures")
             if back.total_cents != -sale.total_cents:
                 return True
         return False
@@ -137,9 +148,7 @@ class Rows:
         """Yield credit notes that count against an order's invoice and whose refund the shop names no more."""
         sale, named = self.sale(order_id), self._named.get(order_id, set())
         if sale is not None:
-            for row in self.credit_notes(order_id, sale):
-                if row.key not in named and row.stands:
-                    yield row
+            yield from (row for row in self.credit_notes(order_id, sale, named) if row.stands)
 
     def waited(self, key: Key) -> bool:
         """Whether a document stands or ever stood in quarantine."""
@@ -151,14 +160,20 @@ class Rows:
 
     def settled_by_hand(self, key: Key) -> bool:
         """Whether a person has corrected the books himself after the document had changed."""
-        return self._by_hand.get(key) == reasons.CHANGED_AFTER_BOOKING
+        return self._by_hand.get(key) in (reasons.CHANGED_AFTER_BOOKING, reasons.BOOKED_FIGURES_EXPIRED)
 
     def _sale(self, document_id: str) -> Iterable[Key]:
         yield self.key(DocumentKind.INVOICE, document_id)
         yield self.key(DocumentKind.CREDIT_NOTE, reversal_id(document_id))
 
     def _credits(self, row: Booking, sale: Booking) -> bool:
-        """Whether a row is a refund's credit note on this invoice: by its number, which is made from the invoice's."""
+        """Whether a row is a refund's credit note on this invoice: by its number, which is made from the invoice's.
+
+        Where either has none any more, each of the same order is: it has no figures, so a person decides.
+        """
+        if row.reference is None or sale.reference is None:
+            order_id = self._names.order_of(row.key)
+            return order_id is not None and order_id == self._names.order_of(sale.key)
         sales = self._rows.get(sale.key, {}).values()
         return any(_numbered_after(row, one) for one in sales)
 
@@ -183,10 +198,20 @@ def in_order(decisions: Sequence[Decision]) -> list[Decision]:
 
 def number_of(sale: Booking) -> str:
     """Return the number that an invoice had before any replacement, whatever the prefix is now."""
-    return sale.reference.removesuffix(f"-R{sale.revision}") if sale.revision else sale.reference
+    number = called(sale)
+    return number.removesuffix(f"-R{sale.revision}") if sale.revision else number
+
+
+def called(row: Booking) -> str:
+    """Return the number of a document in the books; raises ``Refused`` where it has expired and fits none of today."""
+    if row.reference is None:
+        raise Refused("its number has expired", code=reasons.BOOKED_FIGURES_EXPIRED, field="reference")
+    return row.reference
 
 
 def _numbered_after(credit_note: Booking, sale: Booking) -> bool:
+    if credit_note.reference is None or sale.reference is None:
+        return False
     number = credit_note.reference.removeprefix(f"{sale.reference}-C")
     return number != credit_note.reference and number[:1].isdecimal()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sluis.core import reasons
 from sluis.core.invoice import DocumentOutcome, Invoice, Result
+from sluis.core.invoicing import outcome
 from sluis.errors import Refused
 from sluis.store.bookings import Booking
 
@@ -30,7 +31,19 @@ def not_before(credit_note: Invoice, sale: Booking | None) -> Invoice:
 
 def as_it_stands(document: DocumentOutcome, row: Booking) -> DocumentOutcome:
     """Return the outcome under the number and id that the books hold."""
-    return document.model_copy(update={"reference": row.reference, "external_id": row.external_id})
+    called = row.reference or document.reference
+    return document.model_copy(update={"reference": called, "external_id": row.external_id})
+
+
+def expired(invoice: Invoice, row: Booking, *, same: bool) -> DocumentOutcome | None:
+    """Return what becomes of a document whose row retention has emptied; ``None``: nothing is to be done about it.
+
+    Nobody can take back what it was booked on, nor post what it was held with: a person does.
+    """
+    if not row.emptied or (same and not row.waits_for_summary):
+        return None
+    reason = reasons.HELD_EXPIRED if row.waits_for_summary else reasons.BOOKED_FIGURES_EXPIRED
+    return outcome(invoice, Result.QUARANTINED, reason=reason, field="figures", external_id=row.external_id)
 
 
 def reason_of(error: Refused) -> str:

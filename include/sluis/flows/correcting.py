@@ -21,7 +21,7 @@ from sluis.core.order import Buyer
 from sluis.core.reversal import RULE, Taken, day_of, left, reversal, reversal_id, with_paid
 from sluis.errors import Refused
 from sluis.flows import posting
-from sluis.flows.booking_rows import Rows, number_of
+from sluis.flows.booking_rows import Rows, called, number_of
 from sluis.flows.booking_sending import Document, Placed, Sender
 from sluis.flows.posting import BookedAs
 from sluis.flows.wiring import Session
@@ -71,6 +71,8 @@ class Corrector:
 
     def replacement(self, invoice: Invoice, former: Booking, back: Booking, order: Order) -> Document:
         """Return the next revision of a reversed invoice: numbered ``<number>-R<revision>``, dated on the change."""
+        if former.emptied or back.emptied:
+            raise Refused("its figures have expired", code=reasons.BOOKED_FIGURES_EXPIRED, field="figures")
         settings = self.session.integration.settings
         revision = former.revision + 1
         day, original = day_of(order.changed_at, max(former.issue_date, back.issue_date), settings)
@@ -242,10 +244,12 @@ def _taken(booked: Sequence[Booking], *, moves: bool) -> Taken:
     """Add up what the books hold of a sale: its invoice first, then the credit notes on it; payments if they move."""
     sale = booked[0]
     figures: list[Figures] = [row.figures for row in booked if row.figures is not None]
+    if any(row.emptied for row in booked):
+        raise Refused("its figures have expired", code=reasons.BOOKED_FIGURES_EXPIRED, field="figures")
     if len(figures) < len(booked):
         raise Refused("its figures are not known", code=reasons.CHANGED_AFTER_BOOKING, field="figures")
     return Taken(
-        reference=sale.reference,
+        reference=called(sale),
         figures=left(figures),
         paid=paid_together(row.paid or () for row in booked) if moves else (),
         currency=sale.currency,

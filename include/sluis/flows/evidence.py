@@ -66,8 +66,8 @@ class Gathering:
         booked = self._booked.get(order.order_id)
         before = (booked.evidence if booked is not None else None) or NO_EVIDENCE
         exchange = self._exchange(asked, before)
-        if asked.vat_number and booked is not None and before.vat_check and before.vat_check.state == "valid":
-            ground = Evidence(vat_check=before.vat_check, exchange=exchange)
+        if asked.vat_number and booked is not None and (said_yes := _yes(booked)) is not None:
+            ground = Evidence(vat_check=said_yes, exchange=exchange)
             decisions = prepare(order, settings, today=today, evidence=ground)
             if self._unchanged(order, decisions, booked):
                 return decisions
@@ -138,3 +138,14 @@ class Gathering:
                 "the register of VAT numbers stays silent about member state %s: not asked again in this run", state
             )
         return check
+
+
+def _yes(booked: Booking) -> VatCheck | None:
+    """Return the register's yes that an order was booked on; ``None``: there was none.
+
+    Where retention emptied it a yes is supposed: the fingerprint tells whether the order is what was booked on it.
+    """
+    if booked.emptied:
+        return VatCheck(state="valid", checked_at=booked.booked_at or booked.claimed_at)
+    check = booked.evidence.vat_check if booked.evidence is not None else None
+    return check if check is not None and check.state == "valid" else None

@@ -84,6 +84,7 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
         facts.documents, dict(facts.cents), facts.shop_count, facts.window_start, facts.window_end,
         facts.settings_version,
     )  # fmt: skip
+    session.bookings.key_references(session.reference_key)  # of before there were any
     booker = Booker(
         session,
         session.reports.mark(request.run_id),

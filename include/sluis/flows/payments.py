@@ -136,6 +136,8 @@ class Payments:
         """
         told = []
         for paid in [*known.values(), *(undone.paid.values() if undone else ())]:
+            if paid.emptied and paid.state is PaymentState.CLAIMED:  # nobody can tell any more whether it stands there
+                told.append(_whole(invoice, row, Result.QUARANTINED, reasons.PAYMENT_REFUSED, reasons.CLAIM_EXPIRED))
             if paid.state is PaymentState.BOOKED or paid.emptied:
                 continue
             rows = self._known[paid.kind, paid.document_key]
@@ -217,7 +219,8 @@ class Payments:
     ) -> list[DocumentOutcome]:
         """Bring what is due; what did not go out over the reversal does not come in again on the replacement."""
         there = undone.paid.items() if undone else ()
-        stuck = {key for (_, key), paid in there if paid.state is not PaymentState.BOOKED and not paid.emptied}
+        gone = (PaymentState.BOOKED, PaymentState.QUARANTINED)
+        stuck = {key for (_, key), paid in there if paid.state not in (gone if paid.emptied else gone[:1])}
         told = []
         for due in dues:
             key, goes_out = due.place.payment_key, due.place.document_key != row.document_key

@@ -146,7 +146,7 @@ class BooksSide:
         if row.id in self._done or row.booking.kind is DocumentKind.DAY_SUMMARY:
             return
         self._done.add(row.id)
-        if row.booking.state is BookingState.CLAIMED:
+        if row.booking.state is BookingState.CLAIMED and row.booking.reference is not None:
             self.waiting_references.add(row.booking.reference)
         if not row.booking.stands:
             return

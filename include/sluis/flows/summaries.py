@@ -227,8 +227,6 @@ class _Days:
         reference = claim.reference or self._reference(day, claim.revision)
         told = self._told(day, reference, self.summaries.members(claim.document_key, claim.revision))
         told = told.model_copy(update={"issue_date": claim.issue_date})
-        if claim.emptied:  # whatever stands there now, nothing tells whether it is what was sent
-            return self._refused(told, reasons.CLAIM_EXPIRED, "reference")
         if self._stopped:
             return self._waits(told, self._stopped)
         wait = (claim.claimed_at + self.settle - datetime.now(UTC)).total_seconds()
@@ -236,6 +234,8 @@ class _Days:
             log.info("day=%s has an entry without an answer; waiting %.0f s before it is looked up", day, wait)
             self.sleep(wait)
         try:
+            if claim.emptied:  # whatever stands there now, nothing tells whether it is what was sent
+                raise Refused("its amounts have expired", code=reasons.CLAIM_EXPIRED, field="reference")
             found = self.patience.call(lambda: self.session.package.find_entry(reference, claim.issue_date))
             gone = found is None and (claim.state is BookingState.CLAIMED or self._deleted(claim))
         except RetryLater as error:

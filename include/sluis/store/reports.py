@@ -107,10 +107,24 @@ class Reports:
         told = self._count(dag_run_id)
         return f"{dag_run_id}~{told}" if told else dag_run_id
 
-    def told(self, mark: str) -> bool:
-        """Whether there is a report that tells of what was booked under this mark."""
+    def told(self, mark: str, at: datetime | None = None) -> bool:
+        """Whether there is a report that tells of what was booked under this mark; ``at``: when it was booked.
+
+        What is older than the oldest report kept was told by one that retention took.
+        """
+        if at is not None and self._taken(at):
+            return True
         run, _, earlier = mark.rpartition("~")
         return self._count(run) > int(earlier) if run and earlier.isdecimal() else self._count(mark) > 0
+
+    def _taken(self, at: datetime) -> bool:
+        """Whether the report of that time is gone: retention removes them from the beginning only."""
+        found = row(
+            self._conn,
+            "select 1 as taken" + _OURS + " having min(sequence) > 1 and %(at)s < min(started_at)",
+            {**self._scope, "at": at},
+        )
+        return found is not None
 
     def _count(self, dag_run_id: str) -> int:
         found = row(
