@@ -1,4 +1,4 @@
-"""Every category at the edge of its period, driven by the register: the day before all stands, on the day nothing does."""
+"""Every category at the edge of its period, driven by the register: all stands the day before, nothing on the day."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def test_boundary(database: Database, category: Category, day: date) -> None:
         owner.execute("select sluis.provide_months('2030-01-01')")
         world.merchant(owner, "m1")
         world.place_row(owner, category, trigger)
-        assert category.period is not None and category.trigger is not None
+        assert category.period is not None
+        assert category.trigger is not None
         if category.period.startswith("PT"):
             gone = world.midnight(trigger + timedelta(days=1)) + timedelta(hours=int(category.period[2:-1]))
             before = gone - timedelta(microseconds=2)
@@ -55,7 +56,7 @@ def test_boundary(database: Database, category: Category, day: date) -> None:
 
 
 def test_every_category_of_a_table_is_held_to_its_period() -> None:
-    """No category of a table slips out of the tests: each has a period here, ends with the contract, or holds nothing."""
+    """No category of a table slips out of the tests: each has a period, ends with the contract, or holds nothing."""
     others = {c.id for c in REGISTER.register_.categories} - {c.id for c in CLOCKED}
     by_contract = {c.id for c in REGISTER.register_.categories if c.period is None and c.contract_end is not None}
     assert others - by_contract == {"deletion_certificates", "checkpoints", "register_events", "schema_version"}

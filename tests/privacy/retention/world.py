@@ -59,7 +59,8 @@ def let_through(conn: Connection, run: RetentionRun, published: Published) -> Re
     try:
         return steps.guard(conn, run, published)
     except Defect as error:
-        assert error.code in ("plan_too_large", "clock_suspicious")
+        if error.code not in ("plan_too_large", "clock_suspicious"):
+            raise
         return steps.guard(conn, run, published, confirm=run.plan_hash)
 
 
@@ -133,7 +134,7 @@ def month(owner: Connection, table: str, first: date, months: int = 1) -> str:
 
 def count(conn: Connection, table: str, where: str = "true") -> int:
     """Count rows."""
-    query = f"select count(*) from sluis.{table} where {where}"  # noqa: S608
+    query = f"select count(*) from sluis.{table} where {where}"
     found = conn.execute(query).fetchone()  # type: ignore[call-overload]
     return int(found[0])
 
