@@ -144,7 +144,7 @@ _MONTHS = """
 create function sluis.provide_months(until date) returns int
 language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 declare
-    spec record; first date; made int := 0; name text;
+    spec record; first date; made int := 0; name text; col name;
 begin
     for spec in select * from (values {values}) as s (tab, step) loop
         first := make_date(extract(year from now())::int, 1, 1);
@@ -154,6 +154,10 @@ begin
                 execute format('create table sluis.%I partition of sluis.%I for values from (%L) to (%L)',
                     name, spec.tab, first, (first + make_interval(months => spec.step))::date);
                 execute format('grant maintain on sluis.%I to sluis_retention', name);
+                for col in select attname from pg_attribute  -- what is never sampled in the table is not in its part
+                    where attrelid = ('sluis.' || spec.tab)::regclass and attnum > 0 and attstattarget = 0 loop
+                    execute format('alter table sluis.%I alter %I set statistics 0', name, col);
+                end loop;
                 made := made + 1;
             end if;
             first := (first + make_interval(months => spec.step))::date;
