@@ -45,10 +45,15 @@ def test_a_backup_from_making_to_restoring(database: Database, tmp_path: Path, t
         assert Merchants(conn).get(merchant).ended_at is None
 
 
-def test_it_says_when_the_backup_goes(database: Database, tmp_path: Path) -> None:
-    told = ok("backup", "--directory", str(tmp_path / "backups"))
-    made = ok_json("backup", "list", "--directory", str(tmp_path / "backups"))[0]
-    assert f"retention deletes it on {made['expires_on']}" in told
+def test_it_says_when_the_backup_goes_and_who_deletes_it(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUIS_BACKUPS", str(tmp_path / "backups"))
+    told = ok("backup")
+    made = ok_json("backup", "list")[0]
+    assert f"it has to go on {made['expires_on']}" in told
+    assert "retention deletes it on that day" in told
+    assert "delete it yourself" in ok("backup", "--directory", str(tmp_path / "elsewhere"))
 
 
 def test_a_damaged_backup_is_found_and_the_others_are_whole(database: Database, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from sluis.errors import Defect, NotConfigured, SluisError
 from sluis.flows import backup as flow
+from sluis.flows.ending import end_integration
 from sluis.privacy import backup as backups
 from sluis.privacy import deletions_log
 from sluis.privacy.keyring import Keyring
@@ -63,6 +64,24 @@ def test_what_ended_since_the_backup_has_ended_still(database: Database, directo
         found = rows(conn, "select merchant_code as m, count(*) as n from sluis.credential group by 1")
         assert {r["m"]: r["n"] for r in found} == {lives: 2}
     assert (done.living, done.ended_again, done.paused) == ("read", 2, 3)
+
+
+def test_an_integration_that_was_ended_by_hand_stays_ended(
+    database: Database, directory: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the command's own use-case, which writes the log; the store of before is lost."""
+    merchant = fill(database)
+    made = flow.make(None)
+    with database.owner() as conn:
+        end_integration(conn, database.keyring, merchant, "woocommerce_moneybird", wait=timedelta(0))
+    monkeypatch.setenv("SLUIS_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/gone")
+    done = flow.restore(made.path, target, typed=True, now=NOW)
+    assert (done.living, done.ended_again) == ("away", 2)
+    with connect(target) as conn:
+        integration = Integrations(conn).get(merchant, "woocommerce_moneybird")
+        assert (integration.state, integration.state_reason) == (IntegrationState.ENDED, "ended_by_restore")
+        assert not rows(conn, "select from sluis.credential")
+        assert Merchants(conn).get(merchant).ended_at is None
 
 
 def test_the_log_alone_is_enough_when_the_store_is_lost(

@@ -44,14 +44,18 @@ def backup(ctx: typer.Context, directory: Directory = None, json: Json = False) 
     ctx.obj = directory
     if ctx.invoked_subcommand is not None:
         return
-    from sluis.flows.backup import make
+    from sluis.flows.backup import is_retained, make
 
     made = make(directory)
     if json:
         emit_json(_plain(made))
         return
     say(f"{made.path}: {sum(made.manifest.rows.values())} row(s), {made.manifest.bytes} bytes, without transit")
-    say(f"sealed with key {made.manifest.key_id}; retention deletes it on {made.manifest.expires_on}")
+    say(f"sealed with key {made.manifest.key_id}; it has to go on {made.manifest.expires_on}")
+    if is_retained(made.path.parent):
+        say("retention deletes it on that day")
+    else:
+        say("retention looks into SLUIS_BACKUPS alone, which is another directory: delete it yourself on that day")
 
 
 @app.command("list")

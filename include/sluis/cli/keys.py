@@ -59,7 +59,7 @@ def rotate(json: Json = False) -> None:
     """Seal everything with the first key of SLUIS_KEYS.
 
     Row by row, while runs go on. Afterwards the older keys may leave SLUIS_KEYS, once no run is underway that
-    started before.
+    started before and no backup needs them any more: `sluis backup list` shows which key opens which.
 
     \b
     Example:
@@ -82,5 +82,6 @@ def _advice(role: str, opens: int) -> str:
     if role == "absent":
         return "put it back into SLUIS_KEYS behind the first one"
     if role == "older":
-        return "sluis keys rotate" if opens else "may leave SLUIS_KEYS when no older run is underway"
+        gone = "may leave SLUIS_KEYS when no older run is underway and no backup needs it (`sluis backup list`)"
+        return "sluis keys rotate" if opens else gone
     return ""

@@ -33,6 +33,12 @@ def make(directory: Path | None) -> Backup:
     return made
 
 
+def is_retained(directory: Path) -> bool:
+    """Whether retention deletes expired backups of this directory: of ``SLUIS_BACKUPS`` alone."""
+    named = os.environ.get(backups.BACKUPS, "").strip()
+    return bool(named) and os.path.realpath(named) == os.path.realpath(directory)
+
+
 def write_down(conn: Connection) -> None:
     """Bring the log of deletions up to date after something ended, where backups are made (``SLUIS_BACKUPS``).
 
