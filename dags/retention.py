@@ -17,7 +17,7 @@ from sluis.airflow_support.run import SUMMARY
 QUIET_HOUR = "41 2 * * *"
 DEFAULTS = {
     "retries": 2,
-    "retry_delay": timedelta(minutes=2),
+    "retry_delay": timedelta(seconds=30),
     "retry_policy": TaxonomyRetryPolicy(),
     "show_return_value_in_logs": False,
     "do_xcom_push": False,

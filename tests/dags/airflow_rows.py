@@ -55,7 +55,9 @@ class Rows:
         self.add("dag_code", dag_id=dag_id, dag_version_id=added["id"], source_code="x", fileloc="x")
         return str(added["id"])
 
-    def run(self, dag_id: str, at: datetime, *, state: str = "success", kind: str = "scheduled", version: str) -> str:
+    def run(
+        self, dag_id: str, at: datetime, *, state: str = "success", kind: str = "scheduled", version: str | None
+    ) -> str:
         """Add a run of a moment; returns its id."""
         run_id = f"{kind}__{at.isoformat()}"
         run = self.add(
@@ -82,5 +84,5 @@ def dumped(conn: psycopg.Connection[Any]) -> str:
     """Return the whole database as one text, to search in it."""
     tables = conn.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
     return json.dumps(
-        [conn.execute(f'select coalesce(jsonb_agg(to_jsonb(t)), \'[]\') from "{t}" as t').fetchone() for (t,) in tables]
+        [conn.execute(f"select coalesce(jsonb_agg(to_jsonb(t)), '[]') from \"{t}\" as t").fetchone() for (t,) in tables]
     )
