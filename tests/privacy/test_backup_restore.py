@@ -12,20 +12,22 @@ import pytest
 
 from sluis.errors import Defect, NotConfigured, SluisError
 from sluis.flows import backup as flow
+from sluis.flows import retention
 from sluis.flows.ending import end_integration
 from sluis.privacy import backup as backups
 from sluis.privacy import deletions_log
 from sluis.privacy.keyring import Keyring
-from sluis.privacy.register import read_register, register_path
+from sluis.privacy.register import Published, read_register, register_path
 from sluis.privacy.retention import holds
-from sluis.privacy.retention.at_once import carry_out
+from sluis.privacy.retention.at_once import carry_out, of_store
 from sluis.privacy.retention.certificates import verify
 from sluis.store import tombstones
 from sluis.store.credentials import Credentials
-from sluis.store.database import connect, rows
+from sluis.store.database import Connection, connect, rows
 from sluis.store.integrations import Integrations, IntegrationState
 from sluis.store.merchants import Merchants
 from sluis.store.server import LocalServer
+from tests.cli.runner import run
 from tests.conftest import OWNER, Database
 from tests.privacy.backup_world import book, fill
 
@@ -178,6 +180,35 @@ def test_the_chain_of_certificates_goes_on_behind_the_living_one(
     with connect(target) as conn:
         told = rows(conn, "select backups_gone_on as d from sluis.deletion_certificate where sequence = 3")
     assert told[0]["d"] == day
+
+
+def test_the_log_alone_brings_the_chain_and_the_holds_back(
+    database: Database, directory: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is lost: what the last day of retention certified and what is held are known from the file."""
+    merchant = fill(database)
+    made, published = flow.make(None), read_register(register_path())
+    with database.owner() as conn:
+        book(conn, merchant, "woocommerce_moneybird", 2, NOW.date() - timedelta(days=900))
+    assert run(
+        "hold", "add", "--merchant", merchant, "--reason", "claim", "--owner", "legal",
+        "--ends", str(NOW.date() + timedelta(days=9)),
+    ).exit_code == 0  # fmt: skip
+    with database.owner() as conn:
+        living = certified(conn, published, database)
+    monkeypatch.setenv("SLUIS_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/gone")
+    done = flow.restore(made.path, target, typed=True, now=datetime.now(UTC))
+    assert done.living == "away"
+    with connect(target) as conn:
+        assert len(holds.active(conn, NOW.date())) == 1
+        found = verify(conn, keyring=database.keyring, head=living)
+    assert (found.findings, found.last) == ((), 2)
+
+
+def certified(conn: Connection, published: Published, database: Database) -> tuple[int, str]:
+    """Carry retention out as the command line does, on the store's own tables; returns the head of the chain."""
+    made = retention.carry_out(conn, of_store(published), database.keyring)[1]
+    return made.sequence, made.hash
 
 
 def test_a_hold_made_since_holds_what_would_go_again(database: Database, directory: Path, target: str) -> None:

@@ -40,6 +40,7 @@ def add(
       sluis hold add --merchant m7f3k --category booking_amounts --reason tax_inspection \\
           --owner privacy_officer --ends 2027-06-30
     """
+    from sluis.flows.backup import write_down
     from sluis.privacy.register import read_register, register_path
     from sluis.privacy.retention import holds
     from sluis.store.database import owner_connection
@@ -49,6 +50,7 @@ def add(
         made = holds.add(
             conn, register, merchant=merchant, category=category, reason=reason, owner=owner, ends_on=ends.date()
         )
+        write_down(conn)  # beside the backups: what is restored must be held too
     if json:
         emit_json(made)
     else:
@@ -90,11 +92,13 @@ def end(hold: Annotated[int, typer.Argument(metavar="HOLD", help="its number")],
     Example:
       sluis hold end 3
     """
+    from sluis.flows.backup import write_down
     from sluis.privacy.retention import holds
     from sluis.store.database import owner_connection
 
     with owner_connection() as conn:
         ended = holds.end(conn, hold)
+        write_down(conn)
     if json:
         emit_json(ended)
     else:

@@ -193,7 +193,8 @@ def pause(merchant: Merchant, integration: Code, json: Json = False) -> None:
 def resume(merchant: Merchant, integration: Code, json: Json = False) -> None:
     """Go on after a pause.
 
-    Also after a refused credential works again: then both sides are asked first.
+    Also after a refused credential works again: then both sides are asked first. After a restore only once the
+    time since the backup was adopted; it names the days.
 
     \b
     Example:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sluis import __version__
 from sluis.core.frozen import Frozen, Moment
+from sluis.flows import backup
 from sluis.privacy.backup import last_backup_expires
 from sluis.privacy.keyring import Keyring
 from sluis.privacy.register import Published, Register
@@ -95,9 +96,14 @@ def carry_out(
 
 
 def certified(conn: Connection, proved: ProvedRun, register: Register, keyring: Keyring) -> Certificate:
-    """Certify a proved run with this code's version and the day on which the last backup there is expires."""
+    """Certify a proved run with this code's version and the day on which the last backup there is expires.
+
+    Raises ``Defect("deletions_log")`` where the log beside the backups cannot be written; the certificate stands.
+    """
     gone_on = last_backup_expires(kit().roots.get("backups"), register, now_utc())
-    return certify(conn, proved, keyring=keyring, code_version=__version__, backups_gone_on=gone_on)
+    made = certify(conn, proved, keyring=keyring, code_version=__version__, backups_gone_on=gone_on)
+    backup.write_down(conn)  # so that a restore knows the chain to its end, also where the store is lost
+    return made
 
 
 def listing(conn: Connection, limit: int) -> list[RunLine]:
