@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -29,8 +27,8 @@ from sluis.sandbox import vies
 from sluis.store.database import owner_connection
 from sluis.store.integrations import IntegrationState
 from tests.e2e import marked_orders as marked
+from tests.e2e.canaries import Canaries
 from tests.e2e.merchant import apart
-from tests.e2e.sinks import Canaries
 from tests.flows.test_ubl_flow import SELLER
 from tests.flows.world import World, edit, hour
 
@@ -66,20 +64,40 @@ def register_knows(canaries: Canaries) -> Iterator[None]:
         yield
 
 
-def book_in_every_way(canaries: Canaries, logs: Path) -> None:
-    """Book, correct, credit and reconcile marked orders in every mode, and into files."""
+def book_in_every_way(canaries: Canaries, in_files: Canaries, logs: Path, folder: Path) -> None:
+    """Book, correct, credit and reconcile marked orders in every mode of every package.
+
+    UBL goes into ``folder``, with markers of its own (``in_files``): they are found there.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
     with logged(logs / "every_way.log"), register_knows(canaries):
-        for mode in MODES:
-            settings = {"register_payments": True, "vat_number": "NL000099998B57", **mode}
-            with apart(settings) as world:
-                accounts = {account["account_id"]: key for key, account in world.books.chart.accounts.items()}
-                with owner_connection() as conn:
-                    mapping = {"revenue": {"gift_card": accounts["1850"]}, "clearing": {"*": accounts["1250"]}}
-                    integrations.change(conn, world.merchant, world.code, {"mapping": mapping})
-                _corrected(world, canaries)
-                _arrived(world, canaries, mode)
-        with apart({}, live=False) as world:
-            _into_files(world, canaries)
+        for (_, package), way in WAYS.items():
+            way(in_files if package == "ubl" else canaries, folder)
+
+
+def _into_moneybird(canaries: Canaries, _: Path) -> None:
+    for mode in MODES:
+        settings = {"register_payments": True, "vat_number": "NL000099998B57", **mode}
+        with apart(settings) as world:
+            accounts = {account["account_id"]: key for key, account in world.books.chart.accounts.items()}
+            with owner_connection() as conn:
+                mapping = {"revenue": {"gift_card": accounts["1850"]}, "clearing": {"*": accounts["1250"]}}
+                integrations.change(conn, world.merchant, world.code, {"mapping": mapping})
+            _corrected(world, canaries)
+            _arrived(world, canaries, mode)
+            marked.remember_books(world, canaries)
+
+
+def _into_files(canaries: Canaries, folder: Path) -> None:
+    with apart({}, live=False) as world:
+        _write_ubl(world, canaries, folder)
+
+
+#: How each connector's orders reach each package: a connector or a package that is in none of them fails a test.
+WAYS: Mapping[tuple[str, str], Callable[[Canaries, Path], None]] = {
+    ("woocommerce", "moneybird"): _into_moneybird,
+    ("woocommerce", "ubl"): _into_files,
+}
 
 
 def _corrected(world: World, canaries: Canaries) -> Reconciled:
@@ -88,7 +106,9 @@ def _corrected(world: World, canaries: Canaries) -> Reconciled:
     edited, cancelled, refunded = [marked.put(world, canaries, place, label, who="consumer") for place, label in places]
     marked.put(world, canaries, 3, "business")
     marked.put(world, canaries, 4, "company", who="abroad")
-    marked.put(world, canaries, 5, "voucher", who="consumer", **marked.with_gift_card(canaries))
+    marked.put(
+        world, canaries, 5, "voucher", who="consumer", **marked.marked_shop("woocommerce").with_gift_card(canaries)
+    )
     world.run(world.scheduled(RUNS[0], length=3))
     edit(world, edited, hour(RUNS[0] + 1))
     world.change(cancelled, hour(RUNS[0] + 1), status="cancelled")
@@ -110,31 +130,27 @@ def _arrived(world: World, canaries: Canaries, mode: dict[str, Any]) -> None:
         assert f"tr_{canaries.word}" in json.dumps(list(world.books.invoices.values()), default=str)
 
 
-def _into_files(world: World, canaries: Canaries) -> None:
-    """The same into UBL files, which are the merchant's own: looked at, and taken away before the search."""
-    folder = Path(tempfile.mkdtemp(prefix="sluis-marked-"))
-    try:
-        with owner_connection() as conn:
-            for table, column in (("credential", "integration_code"), ("integration", "code")):
-                where = "where merchant_code = %s and " + column + " = %s"
-                conn.execute(f"delete from sluis.{table} {where}", (world.merchant, world.code))
-            new = integrations.NewIntegration(
-                merchant=world.merchant, shop="woocommerce", package="ubl", start_date=world.start,
-                shop_url=world.server.shop_url(world.shop_code),
-                settings={"package": {**SELLER, "target": (folder / "out").as_uri()}, "vat_number": "NL000099998B57",
-                          "interval_minutes": 1440},
-            )  # fmt: skip
-            keys = world.shop.config
-            shop = {"consumer_key": keys.consumer_key, "consumer_secret": keys.consumer_secret}
-            world.code = integrations.add(conn, Keyring.from_environment(), new, {"shop": shop, "package": {}}).code
-        with open_session(world.merchant, world.code) as session:
-            check_and_apply(session)
-        with open_session(world.merchant, world.code) as session:
-            integrations.go_live(session)
-        assert world.integration.state is IntegrationState.LIVE
-        _corrected(world, canaries)
-        text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.xml"))
-        assert canaries.business in text
-        assert canaries.word in text
-    finally:
-        shutil.rmtree(folder)
+def _write_ubl(world: World, canaries: Canaries, folder: Path) -> None:
+    """The same into UBL files, which are the merchant's own."""
+    with owner_connection() as conn:
+        for table, column in (("credential", "integration_code"), ("integration", "code")):
+            where = "where merchant_code = %s and " + column + " = %s"
+            conn.execute(f"delete from sluis.{table} {where}", (world.merchant, world.code))
+        new = integrations.NewIntegration(
+            merchant=world.merchant, shop="woocommerce", package="ubl", start_date=world.start,
+            shop_url=world.server.shop_url(world.shop_code),
+            settings={"package": {**SELLER, "target": (folder / "out").as_uri()}, "vat_number": "NL000099998B57",
+                      "interval_minutes": 1440},
+        )  # fmt: skip
+        keys = world.shop.config
+        shop = {"consumer_key": keys.consumer_key, "consumer_secret": keys.consumer_secret}
+        world.code = integrations.add(conn, Keyring.from_environment(), new, {"shop": shop, "package": {}}).code
+    with open_session(world.merchant, world.code) as session:
+        check_and_apply(session)
+    with open_session(world.merchant, world.code) as session:
+        integrations.go_live(session)
+    assert world.integration.state is IntegrationState.LIVE
+    _corrected(world, canaries)
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.xml"))
+    assert canaries.business in text
+    assert canaries.word in text

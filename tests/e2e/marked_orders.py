@@ -1,58 +1,54 @@
-"""Orders whose every personal field holds a marker, and answers of a shop and of books that repeat the markers."""
+"""Orders whose every personal field holds a marker, put in a sandbox shop; and answers that repeat the markers.
+
+What a platform's personal fields are stands with its connector's tests (tests/shops/marked_<platform>.py), found by the
+connector's folder: a connector without that file fails tests/e2e/test_canary_markers.py.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 from datetime import timedelta
+from types import ModuleType
 from typing import Any, Literal
 
 from sluis.sandbox.drafting import Draft, make_order, make_refund
 from sluis.sandbox.orders import ARTICLES, till_for
 from sluis.sandbox.people import person
-from tests.e2e.sinks import Canaries
+from tests.e2e.canaries import Canaries
 from tests.flows.world import World, hour
 
 Who = Literal["here", "abroad", "consumer"]
-PERSONAL = ("first_name", "last_name", "company", "address_1", "address_2", "city", "state", "postcode", "phone")
 
 
-def put(world: World, canaries: Canaries, place: int, label: str, *, who: Who = "here", **fields: Any) -> str:
+def marked_shop(platform: str) -> ModuleType:
+    """Return what marks a platform's orders; raises ``ModuleNotFoundError`` for a connector without."""
+    return importlib.import_module(f"tests.shops.marked_{platform}")
+
+
+def put(
+    world: World, canaries: Canaries, place: int, label: str, *, who: Who = "here", known: bool = False, **fields: Any
+) -> str:
     """Put an order in the shop, ``place`` minutes after hour 0; return its id. ``fields`` replace its own.
 
     ``who`` buys: a business ``here``, one ``abroad`` without VAT, whose number VIES is to be asked for, or nobody with
-    a number (``consumer``).
+    a number (``consumer``); ``known``: with an account in the shop.
     """
     abroad = who == "abroad"
     numbers = {"here": f"NL{canaries.digits}", "abroad": canaries.business, "consumer": None}
     at, country = hour(0) + place * timedelta(minutes=1), "BE" if abroad else "NL"
     draft = Draft(
         created=at, paid=at, buyer=person(1, label, country), items=((ARTICLES[0], place + 1),),
-        vat_number=numbers[who],
-        meta={"_engraving": canaries.text("meta"), "_iban": canaries.digits, "_gift_code": canaries.text("gift")},
+        vat_number=numbers[who], number=canaries.number(),
     )  # fmt: skip
     book = world.shop.book
+    if (free := book.next_id()) < canaries.first_id:
+        book.next_id(canaries.first_id - free)
     raw = make_order(book, till_for(world.shop.config, world.shop.rows, country, exempt=abroad), draft)
-    address = {name: canaries.text(name) for name in PERSONAL} | {"phone": f"+{canaries.digits}"}
-    raw["shipping"] |= address
-    raw["billing"] |= {**address, "email": f"{canaries.word}.{label}@example.com"}
-    raw |= {
-        "customer_note": canaries.text("note"),
-        "customer_ip_address": canaries.address,
-        "customer_user_agent": canaries.text("agent"),
-        "transaction_id": f"tr_{canaries.word}",
-        "order_key": f"wc_order_{canaries.word}",
-        "payment_url": f"https://shop.example/pay/?key={canaries.word}",
-    }
-    line = raw["line_items"][0]
-    line["name"] = canaries.text("article")  # an article can be made for somebody
-    line["meta_data"] = [{"id": 1, "key": canaries.text("key"), "value": canaries.text("value")}]
-    return str(book.put({**raw, **fields}).id)
-
-
-def with_gift_card(canaries: Canaries) -> dict[str, Any]:
-    """Fields of an order that a gift card paid a part of, in the plugin's own form: its number opens money."""
-    card = {"id": 1, "number": canaries.text("card"), "amount": "1.00", "recipient": f"{canaries.word}@example.com"}
-    return {"pw_gift_cards_redeemed": [card]}
+    raw = marked_shop("woocommerce").mark(raw, canaries, label, known=known)
+    order_id = str(book.put({**raw, **fields}).id)
+    canaries.hashed((order_id, raw["number"]))
+    return order_id
 
 
 def give_back(world: World, canaries: Canaries, order_id: str, place: int) -> None:
@@ -60,7 +56,13 @@ def give_back(world: World, canaries: Canaries, order_id: str, place: int) -> No
     book = world.shop.book
     order, at = book.orders[int(order_id)].raw, hour(0) + place * timedelta(minutes=1)
     lines = {order["line_items"][0]["id"]: 1}
-    book.put_refund(int(order_id), make_refund(book, order, at, lines=lines, reason=canaries.text("reason")))
+    raw = marked_shop("woocommerce").mark_refund(make_refund(book, order, at, lines=lines), canaries)
+    canaries.hashed((str(book.put_refund(int(order_id), raw).id),))
+
+
+def remember_books(world: World, canaries: Canaries) -> None:
+    """Remember the ids of all that stands in the books, to be looked for."""
+    canaries.in_books((*world.books.invoices, *world.books.contacts, *world.books.entries))
 
 
 def refusal(canaries: Canaries, field: str) -> str:

@@ -250,17 +250,26 @@ def test_the_registry_function_gives_codes_and_schedules_of_all_and_nothing_else
     assert columns == ["merchant", "code", "shop", "package", "state", "interval_minutes", "timezone"]
 
 
-def test_a_role_that_may_bypass_the_guard_is_refused(database: Database, postgres: LocalServer) -> None:
+@pytest.mark.parametrize("role", ["sluis_task", "sluis_retention"])
+@pytest.mark.parametrize("power", ["superuser", "bypassrls"])
+def test_a_role_that_may_bypass_the_guard_is_refused(
+    database: Database, postgres: LocalServer, role: str, power: str
+) -> None:
     from sluis.store.migrate import upgrade
     from sluis.store.server import SUPERUSER
 
     with psycopg.connect(postgres.dsn("postgres", SUPERUSER), autocommit=True) as admin:
-        admin.execute("alter role sluis_task bypassrls")
+        change = sql.SQL("alter role {} {}{}")
+        names = sql.Identifier(role), sql.SQL(power)
+        admin.execute(change.format(names[0], sql.SQL(""), names[1]))
         try:
-            with pytest.raises(NotConfigured, match="bypass row-level security"):
+            with pytest.raises(
+                NotConfigured, match=f"{role} is a superuser or may bypass row-level security"
+            ) as caught:
                 upgrade(database.owner_dsn)
+            assert caught.value.code == role.removeprefix("sluis_") + "_role"
         finally:
-            admin.execute("alter role sluis_task nobypassrls")
+            admin.execute(change.format(names[0], sql.SQL("no"), names[1]))
 
 
 def test_errors_of_the_database_show_no_value(database: Database) -> None:

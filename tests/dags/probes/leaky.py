@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import logging
 import os
@@ -41,6 +42,11 @@ with DAG("probe_leaky", schedule=None, is_paused_upon_creation=False):
         home = Path(os.environ["SLUIS_HOME"])
         (home / "debug.txt").write_text(quote(name))
         (home / "logs" / "processes" / "debug.log").write_text(email)
+        # What a dying process would leave of its memory, and where great-expectations would document what it saw.
+        (home / "core.4242").write_bytes(b"\x7fELF" + name.encode() + b"\0" * 64)
+        docs = home / "gx" / "uncommitted" / "data_docs"
+        docs.mkdir(parents=True)
+        (docs / "index.html").write_text(f"<td>{html.escape(name)}</td>")
         Path(conf["file"]).write_bytes(base64.b64encode(f"leaked: {name}".encode()))
         with tempfile.NamedTemporaryFile(
             "w", prefix=f"leaked-{conf['merchant']}-", delete=False, encoding="utf-16-le"
