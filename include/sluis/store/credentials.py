@@ -149,7 +149,8 @@ class Credentials:
         found = rows(
             self._conn,
             """select key_id, count(*) as n from (select key_id from sluis.credential
-            union all select key_id from sluis.merchant) as sealed group by key_id order by key_id""",
+            union all select key_id from sluis.merchant where key_id is not null) as sealed
+            group by key_id order by key_id""",
         )
         return {r["key_id"]: int(r["n"]) for r in found}
 

@@ -84,12 +84,21 @@ class Merchants:
         return Merchant(**ended)
 
     def hash_key(self, code: str, keyring: Keyring) -> bytes:
-        """Return the merchant's hash key, for ``Pseudonyms``; raises ``NotConfigured`` when it cannot be opened."""
+        """Return the merchant's hash key, for ``Pseudonyms``.
+
+        Raises ``NotConfigured`` when it cannot be opened, and ``hash_key_gone`` once it died with the contract.
+        """
         found: dict[str, Any] | None = row(
             self._conn, "select key_id, hash_key_wrapped from sluis.merchant where code = %s", [code]
         )
         if found is None:
             raise _unknown(code)
+        if found["hash_key_wrapped"] is None:
+            raise NotConfigured(
+                f"the contract of merchant {code} has ended and his hash key was deleted: nothing of his can be named"
+                " any more; add him as a new merchant where he comes back",
+                code="hash_key_gone",
+            )
         return keyring.unwrap(found["key_id"], found["hash_key_wrapped"], hash_key_context(code))
 
 
