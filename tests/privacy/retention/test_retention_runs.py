@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sluis.errors import Defect, NotConfigured, ProofFailed, RetryLater
+from sluis.privacy.register import read_register
 from sluis.privacy.retention import physical
 from sluis.privacy.retention import run as steps
 from sluis.privacy.retention.kit import Kit
@@ -220,10 +221,15 @@ def test_a_plan_far_larger_than_ever_waits_for_its_hash(
         steps.delete(conn, confirmed, REGISTER, kit=world.KIT)
     assert larger.value.code == "plan_too_large"
     assert world.count(owner, "booking") == 7
-    owner.execute("delete from sluis.booking where document_key = (select max(document_key) from sluis.booking)")
+    again = RetentionRuns(conn).get(run.id)
+    assert (again.state, again.confirmed_at) == (RunState.WAITING, None)
+    assert again.plan_hash != run.plan_hash
+    assert again.plan_hash in str(larger.value)
+    confirmed = steps.guard(conn, steps.waiting(conn, again.plan_hash), REGISTER, confirm=again.plan_hash)
     steps.prove(conn, steps.delete(conn, confirmed, REGISTER, kit=world.KIT), REGISTER, kit=world.KIT)
+    assert world.count(owner, "booking") == 0
     owner.execute("update sluis.retention_run set state = 'certified'")
-    old_bookings(owner, 18)
+    old_bookings(owner, 21)
     assert (
         steps.guard(conn, steps.plan(conn, REGISTER, NOW, dag_run_id="2", kit=world.KIT), REGISTER).state == "deleting"
     )
@@ -282,6 +288,21 @@ def test_a_category_without_a_deleter_stops_everything(owner: Connection, conn: 
     with pytest.raises(NotConfigured, match=r"limiter \(nobody\)"):
         steps.delete(conn, run, wrong, kit=world.KIT)
     assert world.count(owner, "booking", "order_number is not null") == 2
+
+
+def test_the_whole_register_has_its_deleters(conn: Connection) -> None:
+    plan = steps.preview(conn, read_register(world.REGISTER), NOW, category="limiter", kit=world.KIT)
+    assert plan.total == 0
+
+
+def test_a_month_is_not_dropped_by_another_columns_date(conn: Connection) -> None:
+    category = REGISTER.register_.category("run_report")
+    assert category.trigger is not None
+    by_start = category.trigger.model_copy(update={"column": "started_at"})
+    wrong = world.only(REGISTER, ["run_report"], trigger=by_start)
+    with pytest.raises(NotConfigured) as refused:
+        steps.plan(conn, wrong, NOW, dag_run_id="test", kit=world.KIT)
+    assert refused.value.code == "register_trigger"
 
 
 def test_a_longer_period_in_a_newer_register_counts_for_a_plan_under_way(owner: Connection, conn: Connection) -> None:

@@ -35,7 +35,10 @@ def depth(tools: Tools, table: Table) -> int:
 
 def counted(tools: Tools, table: Table, expired: sql.Composable, there: sql.Composable) -> tuple[int, int]:
     """Return how many rows have expired, and how many stand there."""
-    query = sql.SQL("select count(*) filter (where {expired}), count(*) from sluis.{table} as t where {there}")
+    query = sql.SQL(  # two counts and no filter: a condition of WHERE is joined, one of FILTER is asked row by row
+        "select (select count(*) from sluis.{table} as t where {expired}),"
+        " (select count(*) from sluis.{table} as t where {there})"
+    )
     named = query.format(expired=expired, there=there, table=sql.Identifier(table.name))
     found = tools.conn.execute(named).fetchone()
     assert found is not None

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from sluis.errors import NotConfigured
 from sluis.privacy.register import Category, Method, Register
+from sluis.privacy.retention import airflow, backups, certificates, files, quarantine
 from sluis.privacy.retention.contract import Deleter
 from sluis.privacy.retention.kit import Tools
 from sluis.privacy.retention.months import DropPartition
 from sluis.privacy.retention.rows import DeleteRows, EmptyColumns, Nothing
 
-#: Modules of this package with deleters of their own; each has ``deleters(tools) -> Iterable[Deleter]``.
-_MODULES = ("airflow", "files", "backups", "quarantine", "certificates")
+#: Deleters of more than tables, and of tables in a way of their own.
+_MODULES = (airflow, files, backups, quarantine, certificates)
 #: Deleters of tables know nothing of files and third places.
 _OF_TABLES = frozenset({Method.DROP_PARTITION, Method.DELETE_ROWS, Method.EMPTY_COLUMNS, Method.AT_ONCE})
 
@@ -29,7 +29,7 @@ def known_deleters(tools: Tools) -> dict[str, Deleter]:
         Nothing(Method.NEVER.value),
     ]
     for module in _MODULES:
-        made += _of_module(module, tools)
+        made += module.deleters(tools)
     return {deleter.name: deleter for deleter in made}
 
 
@@ -51,12 +51,3 @@ def _nobody(category: Category, deleters: Mapping[str, Deleter]) -> bool:
     return category.deleter_name not in deleters or (
         of_tables and any(place.table is None for place in category.places)
     )
-
-
-def _of_module(module: str, tools: Tools) -> Iterable[Deleter]:
-    try:
-        found = importlib.import_module(f"sluis.privacy.retention.{module}")
-    except ModuleNotFoundError:
-        return ()
-    made = getattr(found, "deleters", None)
-    return made(tools) if made is not None else ()

@@ -14,7 +14,7 @@ from psycopg import sql
 from sluis.errors import NotConfigured
 from sluis.privacy.register import Method
 from sluis.privacy.retention.batches import Went, tables
-from sluis.privacy.retention.contract import Rule
+from sluis.privacy.retention.contract import Count, Rule
 from sluis.privacy.retention.expiry import expired_rows
 from sluis.privacy.retention.kit import Tools
 from sluis.privacy.retention.rows import DeleteRows
@@ -30,6 +30,12 @@ class DropPartition(DeleteRows):
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools, Method.DROP_PARTITION.value)
         self._dropped: set[str] = set()
+
+    def count(self, rule: Rule) -> Count:
+        """Count rows as ``delete_rows`` does; a table split by another column is told of before any deletion."""
+        for table, _ in tables(self._tools, rule.category):
+            self._column(rule, table)
+        return super().count(rule)
 
     def batch(self, rule: Rule) -> Went | None:
         """First drop what is past as a whole, then delete rows, then drop the months that are empty by now."""

@@ -139,25 +139,24 @@ def delete(conn: Connection, run: RetentionRun, published: Published, *, kit: Ki
     if run.state is not RunState.DELETING:
         raise Defect(f"retention run {run.id} is {run.state.value}: the guard lets it through", code="retention_state")
     with _alone(conn):
-        busy = []
         this = _work(conn, run, published, kit)
         if run.confirmed_at is not None:
-            _no_more_than_confirmed(run, this)
+            try:
+                _no_more_than_confirmed(conn, run, this)
+            except Defect:
+                _rewrite(conn, run.id, kit)  # what an earlier try deleted leaves the disk all the same
+                raise
+        busy = []
         for rule in this.rules:
             try:
                 _carry_out(conn, run, rule, published, kit)
             except RetryLater as error:
                 _log.warning("category %s waits: %s", rule.category.id, error.code)
                 busy.append(rule.category.id)
-        runs = RetentionRuns(conn)
-        for part in runs.get(run.id).done.rewrite:
-            if rewrite(conn, part, kit):
-                runs.rewritten(run.id, part)
-            else:
-                busy.append(part)
+        busy += _rewrite(conn, run.id, kit)
         if busy:
             raise RetryLater(f"retention run {run.id} found busy: {', '.join(busy)}", code="retention_busy")
-        return runs.get(run.id)
+        return RetentionRuns(conn).get(run.id)
 
 
 def prove(conn: Connection, run: RetentionRun, published: Published, *, kit: Kit) -> RetentionRun:
@@ -208,15 +207,22 @@ def _work(conn: Connection, run: RetentionRun, published: Published, kit: Kit, a
     )  # fmt: skip
 
 
-def _no_more_than_confirmed(run: RetentionRun, this: Work) -> None:
+def _no_more_than_confirmed(conn: Connection, run: RetentionRun, this: Work) -> None:
+    """Have a confirmed run wait again, under the hash of what there is now, where that is more."""
     done = run.done.deleted
-    now = {name: count.total + sum(done.get(name, {}).values()) for name, count in this.counts().items()}
+    left = {name: count for name, count in this.counts().items() if name not in run.done.finished}
+    now = {name: count.total + sum(done.get(name, {}).values()) for name, count in left.items()}
     larger = larger_than(run.plan, now)
-    if larger:
-        raise Defect(
-            f"by now more has expired than was confirmed in: {', '.join(larger)}. Nothing more is deleted; plan anew",
-            code="plan_too_large",
-        )
+    if not larger:
+        return
+    grown = {name: run.plan.categories[name].model_copy(update={"counts": left[name].expired}) for name in larger}
+    again = run.plan.model_copy(update={"categories": {**run.plan.categories, **grown}})
+    run = RetentionRuns(conn).wait_again(run, again)
+    raise Defect(
+        f"by now more has expired than was confirmed in: {', '.join(larger)}. Nothing more is deleted; if it is right,"
+        f" confirm what there is now by its hash {run.plan_hash}",
+        code="plan_too_large",
+    )
 
 
 def _carry_out(conn: Connection, run: RetentionRun, rule: Rule, published: Published, kit: Kit) -> None:
@@ -238,6 +244,18 @@ def _carry_out(conn: Connection, run: RetentionRun, rule: Rule, published: Publi
             if deleter.count(rule).total == 0:
                 break
     runs.record(run.id, name, {}, finished=True)
+
+
+def _rewrite(conn: Connection, number: int, kit: Kit) -> list[str]:
+    """Rewrite the parts in which a run deleted; returns those that were busy."""
+    runs = RetentionRuns(conn)
+    busy = []
+    for part in runs.get(number).done.rewrite:
+        if rewrite(conn, part, kit):
+            runs.rewritten(number, part)
+        else:
+            busy.append(part)
+    return busy
 
 
 def _batches(conn: Connection, number: int, rule: Rule, deleter: Batched) -> None:

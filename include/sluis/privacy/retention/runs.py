@@ -164,11 +164,19 @@ class RetentionRuns:
             )
             self._conn.execute(
                 "update sluis.retention_run set state = 'refused', ended_at = now()"
-                " where state in ('planned', 'waiting') and clock <= %(clock)s"
+                " where state in ('planned', 'waiting') and done = '{}' and clock <= %(clock)s"
                 " and merchant_code is not distinct from %(merchant)s and category is not distinct from %(category)s",
                 {"clock": run.clock, "merchant": run.plan.merchant, "category": run.plan.category},
             )
         return begun
+
+    def wait_again(self, run: RetentionRun, plan: Plan) -> RetentionRun:
+        """Have a run that deletes wait for a person once more, with another plan; what it did so far stays recorded."""
+        return self._one(
+            "update sluis.retention_run set state = 'waiting', confirmed_at = null, plan = %(plan)s,"
+            " plan_hash = decode(%(hash)s, 'hex') where id = %(id)s and state = 'deleting'",
+            {"id": run.id, "plan": Jsonb(plan.model_dump(mode="json")), "hash": plan.sha256()},
+        )
 
     def record(
         self,
