@@ -7,12 +7,11 @@ does not verify is neither signed nor shortened: what is wrong with it must stay
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-
-from psycopg.types.json import Jsonb
 
 from sluis.errors import Defect, ProofFailed
 from sluis.privacy.keyring import Keyring
@@ -183,7 +182,7 @@ def _appended(conn: Connection, told: Mapping[str, Any], now: datetime) -> Certi
         previous_hash=last.hash if last else NO_HASH,
     )
     link = link.model_copy(update={"hash": certificate_hash(link)})
-    deletions = Jsonb([deletion.model_dump(mode="json") for deletion in link.deletions])
+    deletions = json.dumps([deletion.model_dump(mode="json") for deletion in link.deletions])
     conn.execute(_INSERT, {**link.model_dump(mode="python"), "deletions": deletions})
     return link
 
@@ -191,5 +190,5 @@ def _appended(conn: Connection, told: Mapping[str, Any], now: datetime) -> Certi
 _INSERT = """insert into sluis.deletion_certificate (sequence, retention_run_id, made_at, dag_run_id, merchant_code,
     register_version, register_hash, plan_hash, code_version, deletions, holds, backups_gone_on, previous_hash, hash)
     values (%(sequence)s, %(retention_run)s, %(made_at)s, %(dag_run_id)s, %(merchant)s, %(register_version)s,
-    decode(%(register_hash)s, 'hex'), decode(%(plan_hash)s, 'hex'), %(code_version)s, %(deletions)s, %(holds)s,
+    decode(%(register_hash)s, 'hex'), decode(%(plan_hash)s, 'hex'), %(code_version)s, %(deletions)s::jsonb, %(holds)s,
     %(backups_gone_on)s, decode(%(previous_hash)s, 'hex'), decode(%(hash)s, 'hex'))"""

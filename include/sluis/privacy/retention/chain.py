@@ -15,8 +15,6 @@ from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
 
-from psycopg.pq import TransactionStatus
-
 from sluis.core.canonical import canonical_hash
 from sluis.core.frozen import Frozen, Moment
 from sluis.privacy.keyring import Keyring
@@ -133,7 +131,7 @@ def verify(
     of a certificate as somebody noted them before.
     """
     trusted = checkpoints.public_keys(keyring, noted)
-    alone = conn.info.transaction_status is TransactionStatus.IDLE
+    alone = conn.info.transaction_status.name == "IDLE"
     with conn.transaction():
         if alone:  # one picture of all tables; inside a transaction its beginner decides
             conn.execute("set transaction isolation level repeatable read")
