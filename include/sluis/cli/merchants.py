@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from sluis.cli import merchant_periods
 from sluis.cli.options import Json, Merchant, Wait
 from sluis.cli.output import Column, emit_json, emit_table, moment, say
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Merchants: the customers of the service.")
+app.add_typer(merchant_periods.app, name="period")
 
 
 @app.command("add")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sluis.cli import register_page
 from sluis.cli.options import Json
 from sluis.cli.output import FOUND, emit_json, say
 
@@ -60,3 +61,6 @@ def check(
             say(f"not checked: {place}")
     if checked.findings:
         raise typer.Exit(FOUND)
+
+
+register_page.add_to(app)
