@@ -218,21 +218,23 @@ def _refused_keys_pages_and_a_backfill(merchant: Merchant, canaries: Canaries) -
     refused, wrong = marked.refusal(canaries, "message"), marked.marked_shop(PLATFORM).wrong_answer(canaries)
     read = {"method": "GET", "path": ORDERS}
     other = json.dumps({"code": canaries.text("code"), "message": refused})
-    for fault, ends, reconnects in (
-        ({"kind": "status", "status": 401, "body": refused, **read}, "failed", True),
-        ({"kind": "html", "body": marked.page(canaries), **read}, "failed", False),
-        ({"kind": "wrong_json", "body": other, **read}, "failed", False),
-        ({"kind": "wrong_json", "body": wrong, **read}, None, False),
-        ({"kind": "status", "status": 401, "body": marked.page(canaries)}, "failed", True),
+    for fault, reconnects in (
+        ({"kind": "status", "status": 401, "body": refused, **read}, True),
+        ({"kind": "html", "body": marked.page(canaries), **read}, False),
+        ({"kind": "wrong_json", "body": other, **read}, False),
+        ({"kind": "status", "status": 401, "body": marked.page(canaries)}, True),
     ):
         world.fault(**fault)
         run_id = merchant.manual()
-        assert ends in (None, merchant.api.run(merchant.dag_id, run_id)["state"]), merchant.states(run_id)
+        assert merchant.api.run(merchant.dag_id, run_id)["state"] == "failed", merchant.states(run_id)
         assert world.server.state.faults.left() == 0
         assert (world.integration.state is IntegrationState.RECONNECT) is reconnects
         if reconnects:
             merchant.resume()
     assert merchant.states(merchant.manual(order_ids=[order])) == ALL_GREEN
+    world.fault("wrong_json", body=wrong, **read)  # no order in it has an id: tried again, and then read
+    assert merchant.api.run(merchant.dag_id, merchant.manual())["state"] == "success"
+    assert world.server.state.faults.left() == 0
     _backfilled(merchant, canaries)
 
 
@@ -300,3 +302,6 @@ def test_no_marker_stays_behind_past_its_period(journey: Journey, monkeypatch: p
     assert found.places(Kind.ORDER_NUMBER) <= {"write_ahead_log"}
     assert not [hit for hit in found.hits if hit.kind is Kind.ORDER_ID and hit.sink == "sluis_database"]
     assert found.places(Kind.PERSON) == set()
+    found = journey.sinks.search(journey.in_files, merchant_files=journey.merchant_files, everywhere=True)
+    assert found.places(Kind.PERSON) == {"merchant_files"}
+    assert found.places(Kind.ORDER_NUMBER) <= {FILES_NUMBER, "merchant_files", "database_files", "write_ahead_log"}
