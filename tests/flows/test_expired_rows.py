@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from sluis.core import reasons
 from sluis.core.bookable import oldest_bookable
+from sluis.core.invoice import Result
+from sluis.core.reconciliation import Period
+from sluis.errors import NotConfigured
 from sluis.flows import integrations
+from sluis.flows.reconcile import reconcile
 from sluis.flows.wiring import open_session
 from sluis.sandbox.server import SandboxServer
 from sluis.store.bookings import BookingState
 from tests.conftest import Database
+from tests.flows.summaries_world import DailyWorld
 from tests.flows.world import World, edit, empty_config, hour
 
 pytestmark = pytest.mark.postgres
@@ -120,6 +125,59 @@ def test_what_an_earlier_report_told_is_not_told_again_when_that_report_is_gone(
     assert (done.booked, done.already_booked) == (0, 1)
     with open_session(world.merchant, world.code) as session:
         assert session.reports.verify() == 2
+
+
+def test_a_period_that_expired_is_not_compared_but_said_to_be(world: World, database: Database) -> None:
+    world.orders(hour(0.2), 2)
+    world.run(world.scheduled(1))
+    period = Period.of(f"{hour(0.2):%Y-%m}")
+    with open_session(world.merchant, world.code) as session:
+        assert reconcile(session, period).result.settled
+        expire(database)
+        with pytest.raises(NotConfigured, match="2 documents") as caught:
+            reconcile(session, period)
+        made = session.conn.execute("select count(*) from sluis.reconciliation").fetchone()
+    assert (caught.value.code, made) == ("period_expired", (1,))
+
+
+def test_what_was_held_for_a_day_and_expired_stops_that_day_alone(daily: DailyWorld, database: Database) -> None:
+    daily.hold(date(2026, 11, 1))
+    daily.hold(date(2026, 11, 1))
+    expire(database)
+    daily.hold(date(2026, 11, 2), net="10")
+    first, second = daily.post(date(2026, 11, 3))
+    assert (first.result, first.reason, first.field) == (Result.QUARANTINED, reasons.HELD_EXPIRED, "documents=2")
+    assert second.result is Result.BOOKED
+    assert [entry.reference for _, entry in daily.books.entries] == ["D20261102"]
+
+
+def test_a_days_entry_without_an_answer_that_expired_is_never_posted_again(
+    daily: DailyWorld, database: Database
+) -> None:
+    daily.hold(date(2026, 11, 1))
+    assert [o.result for o in daily.post(date(2026, 11, 2))] == [Result.BOOKED]
+    with database.owner() as conn:
+        conn.execute("alter table sluis.booking disable trigger user")
+        conn.execute("update sluis.booking set state = 'held', external_id = null, booked_at = null"
+                     " where kind <> 'day_summary'")  # fmt: skip
+        conn.execute("update sluis.booking set state = 'claimed', external_id = null, booked_at = null"
+                     " where kind = 'day_summary'")  # fmt: skip
+        conn.execute("alter table sluis.booking enable trigger user")
+    expire(database)
+    for _ in range(2):
+        [told] = daily.post(date(2026, 11, 5))
+        assert (told.result, told.reason, told.reference) == (
+            Result.QUARANTINED,
+            reasons.CLAIM_EXPIRED,
+            "D20261101",
+        )
+    assert len(daily.books.entries) == 1
+
+
+@pytest.fixture
+def daily(database: Database) -> DailyWorld:
+    """An integration that books by day."""
+    return DailyWorld()
 
 
 @pytest.fixture

@@ -58,11 +58,18 @@ class Reconciled:
 def reconcile(session: Session, period: Period, *, run_id: str = CLI, now: datetime | None = None) -> Reconciled:
     """Compare a period and store the counts. Raises what the connectors raise, and ``ProofFailed``.
 
-    Raises ``NotConfigured("period_ahead")`` for a period that has not begun.
+    Raises ``NotConfigured``: ``period_ahead`` for one that has not begun, ``period_expired`` for one whose amounts
+    retention has emptied.
     """
     making = _Making(session, period, now or datetime.now(UTC))
     if period.start > making.today:
         raise NotConfigured(f"the period {period.name} has not begun yet", code="period_ahead")
+    if (gone := making.ledger.expired(period.start, period.end)) > 0:
+        raise NotConfigured(
+            f"the numbers and amounts of {period.name} have expired ({gone} documents; 45 days after the end of the"
+            " quarter): nothing can be compared any more. What was reconciled in its time is kept for 15 months",
+            code="period_expired",
+        )
     made = making.make()
     Reconciliations(session.conn, session.integration).add(made.result, run_id)
     return made

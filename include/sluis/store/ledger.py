@@ -86,6 +86,17 @@ class Ledger:
         )
         return [booking(r) for r in found]
 
+    def expired(self, start: date, end: date) -> int:
+        """Return how many rows dated in the period retention has emptied: nothing can be compared with them."""
+        found = row(
+            self._conn,
+            "select count(*)::int as n from sluis.booking as b"
+            + _OURS
+            + " and b.issue_date between %(start)s and %(end)s and b.total_cents is null",
+            {**self._scope(), "start": start, "end": end},
+        )
+        return int(found["n"]) if found is not None else 0
+
     def first_moved_from(self, start: date, end: date) -> date | None:
         """Return the earliest day that a document of the period would have had, its own period being closed."""
         found = row(
