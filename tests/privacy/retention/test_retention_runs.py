@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -368,6 +373,50 @@ def test_a_kill_anywhere_is_made_up_by_the_next(owner: Connection, database: Dat
     assert run.done.deleted["booking_key"] == {"booking": 6}
     assert run.done.deleted["payment_key"] == {"payment": 6}
     assert run.done.deleted["booking_amounts"] == {"booking": 6, "payment": 6}
+
+
+_KILLED = """
+import os, signal, sys
+from sluis.privacy.retention import run as steps
+from sluis.privacy.retention.runs import RetentionRuns
+from sluis.store.database import retention_connection
+from tests.privacy.retention import world
+
+record, left = RetentionRuns.record, int(sys.argv[2])
+def dying(self, *args, **kwargs):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    record(self, *args, **kwargs)
+RetentionRuns.record = dying
+with retention_connection() as conn:
+    run = RetentionRuns(conn).get(int(sys.argv[1]))
+    steps.delete(conn, run, world.stored(), kit=world.KIT.model_copy(update={"batch": 2}))
+"""
+
+
+def test_a_process_that_is_killed_leaves_nothing_half(owner: Connection, conn: Connection) -> None:
+    """The same with SIGKILL: its transaction is rolled back, its lock is free, the next call does the rest."""
+    world.merchant(owner, "m1")
+    old_bookings(owner, 5)
+    run = started(conn)
+    command = [sys.executable, "-c", _KILLED, str(run.id), "2"]
+    assert subprocess.run(command, cwd=Path(__file__).parents[3], check=False).returncode == -signal.SIGKILL
+    halfway = RetentionRuns(conn).get(run.id).done.deleted
+    emptied = world.count(owner, "booking", "order_number is null")
+    assert halfway["booking_amounts"]["booking"] == emptied
+    assert 0 < emptied < 5, "what was recorded is what was done, neither more nor less"
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            run = steps.delete(conn, run, REGISTER, kit=world.KIT)
+            break
+        except RetryLater:  # until PostgreSQL noticed that the other one is gone
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert steps.prove(conn, run, REGISTER, kit=world.KIT).state is RunState.PROVED
+    assert run.done.deleted["booking_key"] == {"booking": 5}
 
 
 def test_a_missed_day_is_made_up(owner: Connection, conn: Connection) -> None:

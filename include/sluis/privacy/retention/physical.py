@@ -2,20 +2,18 @@
 
 A plain DELETE, and a VACUUM after it, leave the bytes in the data file (docs/decisions/0013). Rewriting locks the part;
 it gives up after a short wait for that lock, so that no sync queues up behind it, and is tried again, in the end by
-the next run. A row that somebody's older snapshot can still see is written over to the new file: PostgreSQL says so,
-and then it is not done.
+the next run. A row that somebody's older snapshot can still see is carried over to the new file: the horizon that was
+used tells, and then it is not done.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from psycopg import sql
-from psycopg.errors import Diagnostic
 
 from sluis.errors import Defect, RetryLater
 from sluis.privacy.retention.kit import Kit
@@ -24,7 +22,6 @@ from sluis.store.database import Connection
 _log = logging.getLogger("sluis.retention")
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
-_NUMBER = re.compile(r"\d+")
 
 
 def rewrite(conn: Connection, part: str, kit: Kit) -> bool:
@@ -55,37 +52,34 @@ def patience(conn: Connection, seconds: float) -> Iterator[None]:
 
 
 def _rewritten(conn: Connection, part: str, kit: Kit) -> bool:
-    found = conn.execute("select to_regclass(format('sluis.%%I', %s::text))", [part]).fetchone()
-    if found is None or found[0] is None:
+    """Rewrite once. Whatever was deleted before this moment has a smaller transaction number than ``mark``."""
+    before = _state(conn, part)
+    if before is None:
         return True
-    told: list[str] = []
-
-    def listen(notice: Diagnostic) -> None:
-        if notice.severity_nonlocalized == "INFO" and notice.message_detail:
-            told.append(notice.message_detail)
-
-    conn.add_notice_handler(listen)
+    marked = conn.execute("select pg_current_xact_id()::xid::text").fetchone()
+    assert marked is not None
     try:
         with patience(conn, kit.lock_seconds):
-            conn.execute(sql.SQL("vacuum (full, verbose) sluis.{}").format(sql.Identifier(part)))
+            conn.execute(sql.SQL("vacuum (full) sluis.{}").format(sql.Identifier(part)))
     except RetryLater as error:
         if error.code != "lock_busy":
             raise
         return False
-    finally:
-        conn.remove_notice_handler(listen)
-    return _nothing_left(part, told)
-
-
-def _nothing_left(part: str, told: list[str]) -> bool:
-    """Read from PostgreSQL's own report whether a dead row was carried over for somebody's older snapshot.
-
-    The report is one line per table rewritten, whose detail starts with the number of dead rows that stay.
-    """
-    numbers = [_NUMBER.search(detail) for detail in told]
-    if not numbers or None in numbers:
+    after = _state(conn, part)
+    if after == before:
         raise Defect(
             f"PostgreSQL did not rewrite {part}: the role of retention needs MAINTAIN on it (`sluis db migrate`)",
             code="not_rewritten",
         )
-    return all(int(number[0]) == 0 for number in numbers if number is not None)
+    # The new file's relfrozenxid is the horizon that was used: rows deleted before it were not carried over.
+    found = conn.execute(
+        "select age(relfrozenxid) <= age(%s::xid) from pg_class where oid = to_regclass(format('sluis.%%I', %s::text))",
+        [marked[0], part],
+    ).fetchone()
+    return found is None or bool(found[0])
+
+
+def _state(conn: Connection, part: str) -> int | None:
+    """Return the number of the file a part stands in, ``None`` where there is no such part."""
+    found = conn.execute("select pg_relation_filenode(to_regclass(format('sluis.%%I', %s::text)))", [part]).fetchone()
+    return None if found is None else found[0]
