@@ -180,7 +180,7 @@ def test_a_task_has_its_own_address_of_the_store_and_not_the_owners(airflow_stac
     run_id, state = finished(airflow_stack, "probe_environment")
     assert state == "success"
     log = airflow_stack.api.log("probe_environment", run_id, "environment")
-    assert "environment: SLUIS_HOME SLUIS_KEYS SLUIS_TASK_DATABASE_URL (0, 0)" in log
+    assert "environment: SLUIS_ECB_URL SLUIS_HOME SLUIS_KEYS SLUIS_TASK_DATABASE_URL SLUIS_VIES_URL (0, 0)" in log
 
 
 def test_no_process_of_airflow_knows_the_owners_address(airflow_stack: AirflowStack) -> None:
