@@ -55,10 +55,10 @@ def logged(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def register_knows(canaries: Canaries) -> Iterator[None]:
-    """Let the sandbox's VIES know the marked number, and give name and address with it as the real one does."""
+def register_knows(canaries: Canaries, *others: Canaries) -> Iterator[None]:
+    """Let the sandbox's VIES know the marked numbers, and give name and address with it as the real one does."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(vies, "VALID", vies.VALID | {canaries.business})
+        monkeypatch.setattr(vies, "VALID", vies.VALID | {known.business for known in (canaries, *others)})
         monkeypatch.setattr(vies, "NAME", canaries.text("vies_name"))
         monkeypatch.setattr(vies, "ADDRESS", f"{canaries.text('vies_street')}\n1000 {canaries.text('vies_city')}")
         yield
@@ -70,7 +70,7 @@ def book_in_every_way(canaries: Canaries, in_files: Canaries, logs: Path, folder
     UBL goes into ``folder``, with markers of its own (``in_files``): they are found there.
     """
     logs.mkdir(parents=True, exist_ok=True)
-    with logged(logs / "every_way.log"), register_knows(canaries):
+    with logged(logs / "every_way.log"), register_knows(canaries, in_files):
         for (_, package), way in WAYS.items():
             way(in_files if package == "ubl" else canaries, folder)
 
