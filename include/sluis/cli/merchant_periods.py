@@ -50,14 +50,14 @@ def choose(
 @app.command("list")
 def listing(
     merchant: Annotated[
-        str | None, typer.Argument(metavar="[MERCHANT]", help="of this merchant only", show_default=False)
+        str | None, typer.Argument(metavar="MERCHANT", help="of this merchant only", show_default=False)
     ] = None,
     as_json: Json = False,
 ) -> None:
     """List the periods that merchants chose, and what the register says for the others.
 
     \b
-    Examples:
+    Example:
       sluis merchant period list
       sluis merchant period list m7f3k
     """

@@ -32,7 +32,7 @@ def check(
     SLUIS_HOME, AIRFLOW_HOME (and AIRFLOW__LOGGING__BASE_LOG_FOLDER) and SLUIS_BACKUPS; what was not looked at is told.
 
     \b
-    Examples:
+    Example:
       sluis register check
       sluis register check --json
     """

@@ -18,13 +18,11 @@ if TYPE_CHECKING:
     from sluis.privacy.register import Published
     from sluis.privacy.register_diff import Difference
 
-OldFile = Annotated[
-    Path, typer.Argument(metavar="OLD", exists=True, dir_okay=False, help="the earlier register, a file")
-]
+OldFile = Annotated[Path, typer.Argument(metavar="OLD", help="the earlier register, a file")]
 NewFile = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[NEW]", exists=True, dir_okay=False, show_default=False,
+        metavar="NEW", show_default=False,
         help="the later one; the register in force where it is left out",
     ),
 ]  # fmt: skip
@@ -54,7 +52,7 @@ def page(
     needs the database.
 
     \b
-    Examples:
+    Example:
       sluis register page --output register.html
       sluis register page --language en --merchant m7f3k -o m7f3k.html
     """
@@ -80,7 +78,7 @@ def diff(old: OldFile, new: NewFile = None, as_json: Json = False) -> None:
     """Show what differs between two versions of the register, and what of it is to the disadvantage of a person.
 
     \b
-    Examples:
+    Example:
       sluis register diff config/register.yaml
       sluis register diff config/registers/1.yaml config/registers/2.yaml
     """
