@@ -176,7 +176,7 @@ def _stands_where_it_may(found: Found) -> None:
     assert found.places(Kind.ORDER_NUMBER) >= {"backups", "pages", "task_logs"} | columns
     assert found.places(Kind.ORDER_ID) >= {"quarantine.shop_order_id", "dag_run.conf"}
     assert found.places(Kind.BOOKS_ID) >= {
-        "booking.external_id", "booking.debtor_id", "debtor_link.debtor_id", "payment.external_id", "task_logs"
+        "booking.external_id", "booking.debtor_id", "debtor_link.debtor_id", "task_logs"
     }  # fmt: skip
 
 
