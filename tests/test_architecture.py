@@ -132,7 +132,7 @@ def requests_elsewhere(module: Module) -> set[str]:
 
 
 def psycopg_elsewhere(module: Module) -> set[str]:
-    if module.within("store/*", "transit/*"):
+    if module.within("store/*", "transit/*", "privacy/retention/*"):  # retention deletes rows of any table
         return set()
     return {name for name in module.imports() if top(name) in {"psycopg", "psycopg2", "psycopg_pool", "alembic"}}
 
