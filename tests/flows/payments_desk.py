@@ -97,7 +97,8 @@ class Desk:
             reference = f"{document.invoice_number}/{revision}"
             session.bookings.claim(
                 kind=document.kind, document_key=key, revision=revision, reference=reference,
-                reference_key=session.reference_key(reference), order_number=document.order_number, fingerprint=b"f" * 32, total_cents=total, vat_cents=vat,
+                reference_key=session.reference_key(reference), order_number=document.order_number,
+                fingerprint=b"f" * 32, total_cents=total, vat_cents=vat,
                 currency="EUR", issue_date=document.issue_date, run_id="booked",
             )  # fmt: skip
             debtor = session.package.debtor(document.buyer, "ab" * 16)

@@ -122,7 +122,8 @@ class DailyWorld:
             sign = document.kind.sign
             session.bookings.hold(
                 kind=document.kind, document_key=key, revision=0, reference=number,
-                reference_key=session.reference_key(number), order_number=number, fingerprint=key, total_cents=sign * cents(document.total_with_vat),
+                reference_key=session.reference_key(number), order_number=number, fingerprint=key,
+                total_cents=sign * cents(document.total_with_vat),
                 vat_cents=sign * cents(document.total_vat), currency="EUR", issue_date=day, run_id="held",
                 form="journal_entry", figures=figures_of(document), paid=paid_of(document), payment_method="ideal",
             )  # fmt: skip

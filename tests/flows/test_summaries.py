@@ -304,7 +304,8 @@ def test_a_claim_proves_that_it_takes_what_its_entry_was_made_of(daily: DailyWor
     daily.hold(D1)
     with daily.session() as session:
         content = {
-            "revision": 0, "reference": "D", "reference_key": bytes(32), "order_number": "D", "fingerprint": bytes(32), "vat_cents": 2100,
+            "revision": 0, "reference": "D", "reference_key": bytes(32), "order_number": "D",
+            "fingerprint": bytes(32), "vat_cents": 2100,
             "currency": "EUR", "issue_date": D1, "run_id": "run",
         }  # fmt: skip
         for documents, total in ((1, 12099), (2, 12100)):

@@ -103,7 +103,6 @@ def end(
     if ended.documents_not_posted:
         say(f"{ended.documents_not_posted} document(s) stand in no journal entry: book them by hand")
     say(f"to be deleted before {moment(ended.everything_deleted_by)} UTC (30 days): everything else held for him")
-    say("(this version does not delete that by itself yet: keep the date)")
 
 
 def _name(given: str | None) -> str:

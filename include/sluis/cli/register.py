@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sluis.cli import register_page
 from sluis.cli.options import Json
 from sluis.cli.output import FOUND, emit_json, say
+
+if TYPE_CHECKING:
+    from sluis.privacy.register_findings import Checked
 
 app = typer.Typer(no_args_is_help=True, help="The register of what is stored, why and for how long.")
 
@@ -46,21 +49,22 @@ def check(
     airflow = connect(airflow_database.replace("+psycopg", "", 1)) if airflow_database else nullcontext()
     with owner_connection() as conn, airflow as other:
         checked = register_check.check(conn, published, airflow=other)
-    if as_json:
-        emit_json(checked)
-    else:
-        for finding in checked.findings:
-            say(str(finding))
-        if not checked.findings:
-            also = f", {checked.airflow_tables} tables of Airflow" if checked.airflow_tables is not None else ""
-            say(
-                f"register {checked.version} names everything: {checked.columns} columns of {checked.tables} tables"
-                f"{also}, {checked.files} files"
-            )
-        for place in checked.not_checked:
-            say(f"not checked: {place}")
+    emit_json(checked) if as_json else _show(checked)
     if checked.findings:
         raise typer.Exit(FOUND)
+
+
+def _show(checked: Checked) -> None:
+    for finding in checked.findings:
+        say(str(finding))
+    if not checked.findings:
+        also = f", {checked.airflow_tables} tables of Airflow" if checked.airflow_tables is not None else ""
+        say(
+            f"register {checked.version} names everything: {checked.columns} columns of {checked.tables} tables"
+            f"{also}, {checked.files} files"
+        )
+    for place in checked.not_checked:
+        say(f"not checked: {place}")
 
 
 register_page.add_to(app)

@@ -11,7 +11,7 @@ from sluis.cli.options import Json, OfMerchant
 from sluis.cli.output import FOUND, Column, emit_json, emit_table, moment, say, word
 
 if TYPE_CHECKING:
-    from sluis.privacy.retention.chain import Certificate
+    from sluis.privacy.retention.chain import Certificate, Verified
     from sluis.privacy.retention.runs import Plan
 
 app = typer.Typer(
@@ -177,17 +177,17 @@ def verify(
     noted_head = (int(found_head[1]), found_head[2]) if found_head else None
     with owner_connection() as conn:
         found = verified(conn, keyring=keyring, noted=keys or (), head=noted_head)
-    if json:
-        emit_json(found)
-    else:
-        for finding in found.findings:
-            say(f"certificate {finding.sequence} {finding.what}")
-        gone = f", {found.dropped} dropped after their period" if found.dropped else ""
-        told = f"{found.certificates} certificate(s){gone}"
-        say(f"the chain {'holds' if found.holds else 'is broken'}: {told}"
-            + (f"; head {found.last}:{found.head}" if found.head else ""))  # fmt: skip
+    emit_json(found) if json else _show_chain(found)
     if not found.holds:
         raise typer.Exit(FOUND)
+
+
+def _show_chain(found: Verified) -> None:
+    for finding in found.findings:
+        say(f"certificate {finding.sequence} {finding.what}")
+    gone = f", {found.dropped} dropped after their period" if found.dropped else ""
+    head = f"; head {found.last}:{found.head}" if found.head else ""
+    say(f"the chain {'holds' if found.holds else 'is broken'}: {found.certificates} certificate(s){gone}{head}")
 
 
 @app.command("key")
