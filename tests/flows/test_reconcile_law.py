@@ -60,7 +60,8 @@ def bookings(draw: st.DrawFn, number: int, external_id: str) -> Booking:
     member = state is BookingState.HELD and draw(st.booleans())
     return Booking(
         kind=draw(KINDS), document_key=number.to_bytes(32, "big"), revision=draw(st.sampled_from([0, 0, 1])),
-        state=state, reference=str(number), order_number="1", claimed_at=NOW, attempts=1, booked_at=NOW,
+        state=state, reference=str(number), reference_key=number.to_bytes(32, "big"),
+        order_number="1", claimed_at=NOW, attempts=1, booked_at=NOW,
         external_id=external_id if state is BookingState.BOOKED else None, debtor_id=None, fingerprint=b"f" * 32,
         total_cents=total, vat_cents=None if total is None else 0,
         package_total_cents=draw(st.sampled_from([None, total])), package_vat_cents=None,
@@ -98,9 +99,9 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
 def summary(state: BookingState) -> Booking:
     return Booking(
         kind=DocumentKind.DAY_SUMMARY, document_key=SUMMARY, revision=0, state=state, reference="day",
-        order_number=None, claimed_at=NOW, attempts=1, booked_at=NOW, external_id="9", debtor_id=None,
-        fingerprint=b"f" * 32, total_cents=0, vat_cents=0, package_total_cents=None, package_vat_cents=None,
-        currency="EUR", issue_date=date(2026, 7, 1), adopted=False, reason=None, run_id="run",
+        reference_key=b"r" * 32, order_number=None, claimed_at=NOW, attempts=1, booked_at=NOW, external_id="9",
+        debtor_id=None, fingerprint=b"f" * 32, total_cents=0, vat_cents=0, package_total_cents=None,
+        package_vat_cents=None, currency="EUR", issue_date=date(2026, 7, 1), adopted=False, reason=None, run_id="run",
     )  # fmt: skip
 
 

@@ -13,5 +13,5 @@ from tests.shops.fake_woocommerce import FakeWooCommerce, serve
 class TestWooCommerce(ShopContract):
     @pytest.fixture
     def shop(self) -> Iterator[FakeWooCommerce]:
-        with serve(read_timeout=0.5, read_retries=1) as running:
+        with serve(read_timeout=3.0, read_retries=1) as running:
             yield running
