@@ -76,7 +76,7 @@ def test_a_wrong_register_is_one_line(database: Database, tmp_path: Path, monkey
     result = run("register", "check")
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("sluis: [register_wrong] the register is wrong: category booking_key, period: ")
+    assert result.stderr.startswith("sluis: [register_wrong] the register is wrong: category payment_key, period: ")
     assert len(result.stderr.splitlines()) == 1
 
 

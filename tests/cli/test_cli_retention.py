@@ -92,6 +92,21 @@ def test_a_plan_that_is_too_large_waits_for_its_hash(database: Database) -> None
     assert standing(database) == 1
 
 
+def test_a_newer_plan_takes_the_place_of_the_one_that_waits(database: Database) -> None:
+    limiters(database, 60)
+    first, second = (run("retention", "run") for _ in range(2))
+    assert first.exit_code == second.exit_code == 1
+    newer, older = ok_json("retention", "list")
+    assert (newer["state"], older["state"]) == ("waiting", "superseded")
+    assert "superseded" in ok("retention", "list")
+    refused = run("retention", "run", "--confirm", older["plan_hash"])
+    assert refused.exit_code == 1
+    assert "plan_superseded" in refused.output
+    assert newer["plan_hash"] in refused.output
+    assert ok_json("retention", "run", "--confirm", newer["plan_hash"])["plan_hash"] == newer["plan_hash"]
+    assert standing(database) == 1
+
+
 def test_what_is_held_stays_until_the_hold_ends(database: Database) -> None:
     limiters(database, 2)
     ends = ok_json("hold", "add", "--category", "limiter", "--reason", "dispute", "--owner", "desk", "--ends", _soon())

@@ -126,6 +126,14 @@ def _unknown_trigger(data: Any) -> None:
     data["trigger"]["column"] = "asked_at"
 
 
+def _trigger_of_another(data: Any) -> None:
+    data["trigger"]["column"] = "watermark"
+
+
+def _trigger_above_is_no_moment(data: Any) -> None:
+    data["trigger"]["column"] = "fingerprint"
+
+
 def _no_trigger_column(data: Any) -> None:
     data["trigger"]["column"] = None
 
@@ -153,6 +161,12 @@ def _nobodys_rows(data: Any) -> None:
         ("limiter", _unknown_table, "table sluis.limiter: stands in no category"),
         ("limiter", _unknown_column, "category limiter: names the column sluis.limiter.birthdate, which is not there"),
         ("limiter", _unknown_trigger, "category limiter: counts from sluis.limiter.asked_at, which is not there"),
+        ("payment_key", _trigger_of_another, "category payment_key: counts from sluis.payment.watermark, which is not"),
+        (
+            "payment_key",
+            _trigger_above_is_no_moment,
+            "category payment_key: counts from sluis.payment.fingerprint, wh",
+        ),
         ("limiter", _no_trigger_column, "category limiter: has a period and names no column it counts from"),
         ("task_logs", _trigger_of_files, "category task_logs: counts from a column of no table"),
         ("limiter", _drop_rows, "category limiter: drops partitions, but sluis.limiter is not split by range of"),

@@ -248,7 +248,11 @@ def _show_plan(plan: Plan) -> None:
 
 
 def _held(everything: bool, merchants: tuple[str, ...]) -> str:
-    return "all" if everything else ", ".join(merchants) or "-"
+    if everything:
+        return "all"
+    if any(code.startswith("#") for code in merchants):  # digests: codes are forgotten once a plan is over
+        return f"{len(merchants)} merchant(s)"
+    return ", ".join(merchants) or "-"
 
 
 def _show_certificate(certificate: Certificate) -> None:

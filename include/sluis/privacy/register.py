@@ -81,7 +81,11 @@ class Place(Frozen):
 
 
 class Trigger(Frozen):
-    """From what a period counts. ``column`` stands in the (first) table of the category; null in a row: not yet."""
+    """From what a period counts.
+
+    ``column`` stands in the (first) table of the category, or in the one that its rows go with (``on delete cascade``).
+    Null in a row: not yet.
+    """
 
     event: Words
     column: str | None = None

@@ -6,7 +6,7 @@ foreign tables, large objects, and what carries rows to another server.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sluis.privacy.register import Category, Method, Place, Register
@@ -57,6 +57,14 @@ select 'replication slot ' || slot_name, 'keeps the write-ahead log for another 
     'drop it, or name that server as a third place'
 from pg_replication_slots where database = current_database()
 """
+#: Columns of the table that a row goes with: a payment counts from the date of its booking.
+_ABOVE = """
+select distinct c.relname as child, a.attname as col, format_type(a.atttypid, null) as type
+from pg_constraint as p join pg_class as c on c.oid = p.conrelid join pg_class as f on f.oid = p.confrelid
+join pg_attribute as a on a.attrelid = f.oid and a.attnum > 0 and not a.attisdropped
+where p.contype = 'f' and p.confdeltype = 'c' and p.conparentid = 0 and not c.relispartition
+    and not f.relispartition and c.relnamespace = 'sluis'::regnamespace and f.relnamespace = c.relnamespace
+"""
 _KINDS = {"m": "materialised view", "f": "foreign table"}
 
 
@@ -89,13 +97,14 @@ def check_store(conn: Connection, register: Register) -> StoreCheck:
     """Compare the register with the store's database. Any role will do: it reads the catalogue only."""
     live = _tables(conn)
     ours = {table: found for (schema, table), found in live.items() if schema == SCHEMA}
+    above = {(found["child"], found["col"]): found["type"] for found in rows(conn, _ABOVE)}
     findings = (
         *_unnamed(live, register),
         *_absent(ours, register),
         *_parts(conn, ours, register),
         *(_loose(found["schema"], found["tab"]) for found in rows(conn, _SEQUENCES)),
         *(Finding(**found) for found in rows(conn, _ELSEWHERE)),
-        *(finding for category in register.categories for finding in _deletable(category, ours)),
+        *(finding for category in register.categories for finding in _deletable(category, ours, above)),
     )
     return StoreCheck(findings, len(ours), sum(len(table.columns) for table in ours.values()))
 
@@ -186,14 +195,14 @@ def _loose(schema: str, name: str) -> Finding:
     return Finding(place=f"sequence {schema}.{name}", what="belongs to no column", remedy="drop it")
 
 
-def _deletable(category: Category, ours: dict[str, _Table]) -> Iterator[Finding]:
+def _deletable(category: Category, ours: dict[str, _Table], above: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
     """Yield what keeps a category from being deleted as it says."""
     tables = {place: ours[place.table] for place in category.places if place.table in ours}
     if len(tables) < len(category.places):
         if category.trigger is not None and category.trigger.column and not tables:
             yield _wrong(category, "counts from a column of no table", "take trigger.column away")
         return
-    yield from _trigger(category, ours)
+    yield from _trigger(category, ours, above)
     for place, table in tables.items():
         if category.contract_end is not None and not {"merchant_code", "code"} & set(table.columns):
             what = f"goes with a contract, but {SCHEMA}.{place.table} does not say whose a row is"
@@ -211,17 +220,20 @@ def _emptied(category: Category, place: Place, table: _Table) -> Iterator[Findin
             yield _wrong(category, what, "let a migration drop its not null, or delete rows")
 
 
-def _trigger(category: Category, ours: dict[str, _Table]) -> Iterator[Finding]:
+def _trigger(category: Category, ours: dict[str, _Table], above: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
     if category.method is Method.BY_OTHERS or category.period is None:
         return
     assert category.trigger is not None  # the model asks for one where there is a period
     table, column = str(category.places[0].table), category.trigger.column
     if column is None:
         yield _wrong(category, "has a period and names no column it counts from", "add trigger.column")
-    elif column not in ours[table].columns:
+        return
+    own = ours[table].columns.get(column)
+    type_ = own.type if own else above.get((table, column))
+    if type_ is None:
         yield _wrong(category, f"counts from {SCHEMA}.{table}.{column}, which is not there", CORRECT_IT)
-    elif ours[table].columns[column].type not in _MOMENTS:
-        what = f"counts from {SCHEMA}.{table}.{column}, which is {ours[table].columns[column].type}"
+    elif type_ not in _MOMENTS:
+        what = f"counts from {SCHEMA}.{table}.{column}, which is {type_}"
         yield _wrong(category, what, "name a column of type date or timestamptz")
 
 

@@ -36,11 +36,12 @@ REGISTER = hashlib.sha256(b"register").hexdigest()
 def proved(conn: Connection, number: int, state: str = "proved") -> ProvedRun:
     """Store a run of retention as the engine leaves it, and return what it tells."""
     plan = hashlib.sha256(f"plan {number}".encode()).hexdigest()
+    stored = {"clock": START.isoformat(), "register_version": 3, "register_hash": REGISTER, "categories": {}}
     found = row(
         conn,
         """insert into sluis.retention_run (dag_run_id, state, clock, register_version, register_hash, plan, plan_hash)
         values (%s, %s, %s, 3, decode(%s, 'hex'), %s, decode(%s, 'hex')) returning id""",
-        [f"scheduled__{number}", state, START, REGISTER, Jsonb({}), plan],
+        [f"scheduled__{number}", state, START, REGISTER, Jsonb(stored), plan],
     )
     assert found is not None
     deletion = Deletion(

@@ -220,8 +220,8 @@ def place_row(owner: Connection, category: Category, trigger: date) -> None:
         put(owner, table, first_seen=value)
     elif table == "merchant":
         put(owner, table, code="gone1", ended_at=value)
-    elif table == "booking":
-        booking = put(owner, table, **{column: value})
+    elif table in ("booking", "payment"):
+        booking = put(owner, "booking", **{column: value})
         put_payment(owner, booking)
     else:
         put(owner, table, **{column: value})

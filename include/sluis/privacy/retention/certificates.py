@@ -30,6 +30,7 @@ from sluis.privacy.retention.chain import (
 )
 from sluis.privacy.retention.contract import Count, Rule, now_utc
 from sluis.privacy.retention.kit import Tools
+from sluis.privacy.retention.runs import RetentionRuns
 from sluis.store.database import Connection, row
 
 __all__ = ["Deletion", "ExpiringCertificates", "ProvedRun", "certify", "deleters", "sign_unsigned", "verify"]
@@ -65,6 +66,7 @@ def certify(
         conn.execute(
             "update sluis.retention_run set state = 'certified', ended_at = %s where id = %s", [link.made_at, run.id]
         )
+        RetentionRuns(conn).forget(run.id)
         if found.holds:
             checkpoints.sign(conn, keyring, "head", sequence=link.sequence, hash_=link.hash, certified_at=link.made_at)
         else:

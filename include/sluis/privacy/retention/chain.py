@@ -49,7 +49,7 @@ class ProvedRun(Frozen):
     register_hash: str
     plan_hash: str
     deletions: tuple[Deletion, ...]
-    holds: int  #: how many holds kept something back
+    holds: int  #: how many holds kept something back, of those in force when it was proved
 
 
 class Certificate(Frozen):
@@ -65,7 +65,7 @@ class Certificate(Frozen):
     plan_hash: str
     code_version: str
     deletions: tuple[Deletion, ...]
-    holds: int  #: how many kept something back
+    holds: int  #: how many kept something back, of those in force when it was proved
     backups_gone_on: date | None  #: day on which the last backup with the data expires; ``None``: there are no backups
     previous_hash: str
     hash: str = ""

@@ -18,6 +18,7 @@ from sluis.privacy.retention.expiry import ROWS
 from sluis.privacy.retention.runs import CategoryPlan, Plan
 from sluis.privacy.retention.schema import Schema
 from sluis.store.database import Connection, rows
+from sluis.store.merchant_periods import MerchantPeriods, in_force
 
 
 def rules_at(
@@ -31,10 +32,10 @@ def rules_at(
     if merchant is not None and merchant not in contracts:
         raise NotConfigured(f"there is no merchant {merchant}", code="merchant_unknown")
     ended = {code: moment for code, moment in contracts.items() if moment is not None}
-    chosen = rows(conn, "select merchant_code, category, period from sluis.merchant_period")
+    chosen = {code: in_force(register, periods) for code, periods in MerchantPeriods(conn).all().items()}
     made = {}
     for category in register.categories:
-        own = {found["merchant_code"]: found["period"] for found in chosen if found["category"] == category.id}
+        own = {code: periods[category.id] for code, periods in chosen.items() if category.id in periods}
         made[category.id] = with_holds(_rule(category, clock, ended, own, merchant), held)
     return made
 
@@ -84,7 +85,7 @@ def _rule(
     rounded = category.trigger.rounded if category.trigger else "none"
     whole = cutoff(category.period, clock, rounded) if category.period is not None else None
     shorter = {}
-    if category.shorten and whole is not None:
+    if whole is not None:
         moments = {code: cutoff(period, clock, rounded) for code, period in own.items()}
         shorter = {code: moment for code, moment in sorted(moments.items()) if moment > whole}
     gone: tuple[str, ...] = ()
@@ -115,10 +116,16 @@ def _tables(category: Category) -> set[str]:
 
 
 def _goes_with(category: Category, other: Category, schema: Schema) -> bool:
-    if category.period is not None or category.method not in ROWS or other.method not in ROWS:
+    if category.method not in ROWS or other.method not in ROWS or _counts_by_itself(category, schema):
         return False
     above = {r.parent for name in _tables(category) for r in schema.table(name).parents if r.cascade}
     return bool(above & _tables(other))
+
+
+def _counts_by_itself(category: Category, schema: Schema) -> bool:
+    """Whether its period counts from a column of its own, and not from the row that its rows go with."""
+    column = category.trigger.column if category.trigger else None
+    return category.period is not None and any(column in schema.table(name).columns for name in _tables(category))
 
 
 def _tells_whose(category: Category, schema: Schema) -> bool:

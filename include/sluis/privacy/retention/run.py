@@ -7,6 +7,7 @@ run that was killed while deleting is finished before a new one is planned (``fi
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -14,7 +15,7 @@ from datetime import date, datetime
 from sluis.errors import Defect, ProofFailed, RetryLater
 from sluis.privacy.register import Published
 from sluis.privacy.retention.certificates import Deletion, ProvedRun
-from sluis.privacy.retention.contract import Rule
+from sluis.privacy.retention.contract import Count, Hold, Rule
 from sluis.privacy.retention.guard import alarms, larger_than
 from sluis.privacy.retention.kit import Kit
 from sluis.privacy.retention.physical import patience, rewrite
@@ -86,6 +87,8 @@ def guard(conn: Connection, run: RetentionRun, published: Published, *, confirm:
     run = runs.get(run.id)
     if run.state in (RunState.DELETING, RunState.PROVED, RunState.CERTIFIED):
         return run
+    if run.state is RunState.SUPERSEDED:
+        raise _superseded(conn, run)
     if confirm is not None and run.state is RunState.WAITING:
         if confirm != run.plan_hash:
             raise Defect(f"another plan was confirmed: the one that waits is {run.plan_hash}", code="plan_hash")
@@ -105,11 +108,24 @@ def guard(conn: Connection, run: RetentionRun, published: Published, *, confirm:
 
 
 def waiting(conn: Connection, plan_hash: str) -> RetentionRun:
-    """Return the waiting run with this plan hash, to be confirmed; raises ``Defect("plan_unknown")``."""
-    for run in RetentionRuns(conn).of_state(RunState.WAITING):
+    """Return the waiting run with this plan hash, to be confirmed.
+
+    Raises ``Defect``: ``plan_superseded``, naming the newer plan's hash, or ``plan_unknown``.
+    """
+    for run in RetentionRuns(conn).of_state(RunState.WAITING, RunState.SUPERSEDED):
         if run.plan_hash == plan_hash:
+            if run.state is RunState.SUPERSEDED:
+                raise _superseded(conn, run)
             return run
     raise Defect("no plan with that hash waits for confirmation: give the whole hash", code="plan_unknown")
+
+
+def _superseded(conn: Connection, run: RetentionRun) -> Defect:
+    newer = RetentionRuns(conn).successor(run)
+    told = "no newer one is there: plan anew"
+    if newer is not None:
+        told = f"the newer one is run {newer.id}, which is {newer.state.value}, with the hash {newer.plan_hash}"
+    return Defect(f"the plan of retention run {run.id} was superseded by a newer plan: {told}", code="plan_superseded")
 
 
 def earlier(conn: Connection) -> list[RetentionRun]:
@@ -162,18 +178,18 @@ def delete(conn: Connection, run: RetentionRun, published: Published, *, kit: Ki
 def prove(conn: Connection, run: RetentionRun, published: Published, *, kit: Kit) -> RetentionRun:
     """Count again: nothing may be left that had expired at the run's clock, and no part unwritten.
 
-    Rows that came in after the plan was made, with an old date, are the next run's. Raises ``ProofFailed``.
+    What was counted is recorded, for the certificate. Rows that came in after the plan was made, with an old date, are
+    the next run's. Raises ``ProofFailed``; what is left is then taken again by the next ``delete``.
     """
     run = RetentionRuns(conn).get(run.id)
     if run.state in (RunState.PROVED, RunState.CERTIFIED):
         return run
     if run.state is not RunState.DELETING:
         raise Defect(f"retention run {run.id} is {run.state.value}: it deleted nothing yet", code="retention_state")
-    left = {
-        name: count.total
-        for name, count in _work(conn, run, published, kit, as_of=run.started_at).counts().items()
-        if count.total
-    }
+    counts = _work(conn, run, published, kit, as_of=run.started_at).counts()
+    left = {name: count.total for name, count in counts.items() if count.total}
+    after = {name: _after(run, name, count) for name, count in counts.items()}
+    RetentionRuns(conn).proof(run.id, after, _keeping(conn, run, published, kit), again=left)
     if left or run.done.rewrite:
         told = ", ".join([*(f"{name}: {count} left" for name, count in left.items()), *run.done.rewrite])
         raise ProofFailed(f"retention run {run.id} did not delete everything: {told}", code="retention_left")
@@ -188,34 +204,63 @@ def proved(run: RetentionRun) -> ProvedRun:
     return ProvedRun(
         id=run.id, dag_run_id=run.dag_run_id, merchant=run.plan.merchant,
         register_version=run.plan.register_version, register_hash=run.plan.register_hash, plan_hash=run.plan_hash,
-        holds=run.plan.holds, deletions=tuple(_deletion(run, name) for name in names),
+        holds=run.done.holds, deletions=tuple(_deletion(run, name) for name in names),
     )  # fmt: skip
 
 
 def _deletion(run: RetentionRun, name: str) -> Deletion:
     planned = run.plan.categories[name]
-    went = dict(run.done.deleted.get(name, {}))
-    after = dict.fromkeys({*planned.counts, *went}, 0)
+    went, after = dict(run.done.deleted.get(name, {})), dict(run.done.after.get(name, {}))
     return Deletion(category=name, cutoff=planned.cutoff, before=dict(planned.counts), deleted=went, after=after)
 
 
-def _work(conn: Connection, run: RetentionRun, published: Published, kit: Kit, as_of: datetime | None = None) -> Work:
-    """Prepare the work of a stored run, with the holds there are now."""
+def _after(run: RetentionRun, name: str, count: Count) -> dict[str, int]:
+    """Return what was counted again of a category, of every place it was planned for or deleted in."""
+    places = {*run.plan.categories[name].counts, *run.done.deleted.get(name, {}), *count.expired}
+    return {place: count.expired.get(place, 0) for place in sorted(places)}
+
+
+def _keeping(conn: Connection, run: RetentionRun, published: Published, kit: Kit) -> int:
+    """Count the holds that keep something back of what a run is about: without them it would have gone."""
+    held = holds_now(conn, run.clock)
+    if not held:
+        return 0
+    free = {name: planned.model_copy(update={"held": False, "held_merchants": ()})
+            for name, planned in run.plan.categories.items()}  # fmt: skip
+    bare = run.model_copy(update={"plan": run.plan.model_copy(update={"categories": free})})
+    without = _work(conn, bare, published, kit, as_of=run.started_at, held=[]).counts()
+    kept = {name for name, count in without.items() if count.total}
+    keeping = 0
+    for hold in held:
+        this = _work(conn, bare, published, kit, as_of=run.started_at, held=[hold])
+        keeping += any(
+            this.deleter(rule).count(rule).total < without[rule.category.id].total
+            for rule in this.rules
+            if rule.category.id in kept
+        )
+    return keeping
+
+
+def _work(
+    conn: Connection, run: RetentionRun, published: Published, kit: Kit, *, as_of: datetime | None = None,
+    held: list[Hold] | None = None,
+) -> Work:  # fmt: skip
+    """Prepare the work of a stored run, with the holds there are now or those given."""
     return work(
         conn, published, run.clock, kit, merchant=run.plan.merchant, category=run.plan.category, plan=run.plan,
-        as_of=as_of,
+        held=held, as_of=as_of,
     )  # fmt: skip
 
 
 def _no_more_than_confirmed(conn: Connection, run: RetentionRun, this: Work) -> None:
-    """Have a confirmed run wait again, under the hash of what there is now, where that is more."""
+    """Have a confirmed run wait again where by now more has expired, what went already with it; under another hash."""
     done = run.done.deleted
     left = {name: count for name, count in this.counts().items() if name not in run.done.finished}
-    now = {name: count.total + sum(done.get(name, {}).values()) for name, count in left.items()}
-    larger = larger_than(run.plan, now)
+    now = {name: Counter(count.expired) + Counter(done.get(name, {})) for name, count in left.items()}
+    larger = larger_than(run.plan, {name: counts.total() for name, counts in now.items()})
     if not larger:
         return
-    grown = {name: run.plan.categories[name].model_copy(update={"counts": left[name].expired}) for name in larger}
+    grown = {name: run.plan.categories[name].model_copy(update={"counts": dict(now[name])}) for name in larger}
     again = run.plan.model_copy(update={"categories": {**run.plan.categories, **grown}})
     run = RetentionRuns(conn).wait_again(run, again)
     raise Defect(

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
 from psycopg.types.json import Jsonb
+from pydantic import Field
 
 from sluis.core.frozen import Frozen, Moment
 from sluis.errors import Defect
@@ -27,11 +29,14 @@ class RunState(StrEnum):
     DELETING = "deleting"
     PROVED = "proved"
     CERTIFIED = "certified"
-    REFUSED = "refused"  #: never carried out: a later one took its place
+    SUPERSEDED = "superseded"  #: never carried out: a newer plan of the same scope took its place
 
 
 class CategoryPlan(Frozen):
-    """What a plan says of one category. ``counts`` per table or place; moments in UTC; merchants by their codes."""
+    """What a plan says of one category. ``counts`` per table or place; moments in UTC.
+
+    Merchants by their codes while the plan can be carried out; after it by digests (``Plan.forgotten``).
+    """
 
     cutoff: Moment | None
     own_cutoffs: Mapping[str, Moment] = {}
@@ -46,9 +51,23 @@ class CategoryPlan(Frozen):
         """All that goes."""
         return sum(self.counts.values())
 
+    def forgotten(self, salt: str) -> CategoryPlan:
+        """Return it with digests in the place of merchants' codes; a digest stays as it is."""
+        return self.model_copy(
+            update={
+                "own_cutoffs": {_digest(code, salt): at for code, at in self.own_cutoffs.items()},
+                "ended": tuple(sorted(_digest(code, salt) for code in self.ended)),
+                "held_merchants": tuple(sorted(_digest(code, salt) for code in self.held_merchants)),
+            }
+        )
+
 
 class Plan(Frozen):
-    """All that a run is going to do."""
+    """All that a run is going to do.
+
+    Its hash is over digests of the merchants' codes, salted per plan. So codes and salt are dropped once it is
+    certified or superseded (such records outlive merchants), and the hash can still be made anew from what is left.
+    """
 
     clock: Moment
     register_version: int
@@ -57,6 +76,7 @@ class Plan(Frozen):
     category: str | None = None
     holds: int = 0  #: how many holds are in force
     categories: Mapping[str, CategoryPlan]
+    salt: str = Field(default_factory=lambda: secrets.token_hex(16))  #: empty once the codes are forgotten
 
     @property
     def total(self) -> int:
@@ -68,16 +88,23 @@ class Plan(Frozen):
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
     def canonical(self) -> str:
-        """Return its canonical JSON: sorted keys, no white space."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """Return the canonical JSON of what is kept of it: sorted keys, no white space."""
+        return json.dumps(self.forgotten().model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def forgotten(self) -> Plan:
+        """Return it without merchants' codes and without the salt by which they could be guessed; the hash stays."""
+        categories = {name: category.forgotten(self.salt) for name, category in self.categories.items()}
+        return self.model_copy(update={"categories": categories, "salt": ""})
 
 
 class Done(Frozen):
-    """How much of a run is done: deleted per category and table, finished categories, parts still to be rewritten."""
+    """How much of a run is done: per category and table, and what a proof found when it counted again."""
 
     deleted: Mapping[str, Mapping[str, int]] = {}
     finished: tuple[str, ...] = ()
-    rewrite: tuple[str, ...] = ()
+    rewrite: tuple[str, ...] = ()  #: parts still to be rewritten
+    after: Mapping[str, Mapping[str, int]] = {}  #: expired and not held, per category and table, at the latest proof
+    holds: int = 0  #: how many holds in force at the latest proof kept something back
 
 
 class RetentionRun(Frozen):
@@ -99,6 +126,7 @@ class RetentionRun(Frozen):
 
 
 _COLUMNS = "id, dag_run_id, state, plan, plan_hash, done, started_at, confirmed_at"
+_SCOPE = "merchant_code is not distinct from %(merchant)s and category is not distinct from %(category)s"
 
 
 class RetentionRuns:
@@ -108,13 +136,9 @@ class RetentionRuns:
         self._conn = conn
 
     def add(self, plan: Plan, dag_run_id: str) -> RetentionRun:
-        """Store a plan; an earlier one of the same DAG run that was not begun is refused by it (a repeated task)."""
+        """Store a plan; those of the same scope that were never begun are superseded by it."""
         with self._conn.transaction():
-            self._conn.execute(
-                "update sluis.retention_run set state = 'refused', ended_at = now()"
-                " where dag_run_id = %s and dag_run_id <> 'cli' and state = 'planned'",
-                [dag_run_id],
-            )
+            self._supersede(plan)
             return self._one(
                 "insert into sluis.retention_run (dag_run_id, merchant_code, category, state, clock, register_version,"
                 " register_hash, plan, plan_hash) values (%(dag_run_id)s, %(merchant)s, %(category)s, 'planned',"
@@ -155,20 +179,29 @@ class RetentionRuns:
         )
 
     def begin(self, run: RetentionRun, *, confirmed: bool = False) -> RetentionRun:
-        """Begin to delete; what waits of the same scope and was counted earlier is refused: it is part of this."""
+        """Begin to delete; what was planned meanwhile, of the same scope and an earlier moment, is superseded."""
         with self._conn.transaction():
             begun = self._one(
                 "update sluis.retention_run set state = 'deleting',"
                 " confirmed_at = case when %(confirmed)s then now() end where id = %(id)s and state = %(from)s",
                 {"id": run.id, "from": run.state.value, "confirmed": confirmed},
             )
-            self._conn.execute(
-                "update sluis.retention_run set state = 'refused', ended_at = now()"
-                " where state in ('planned', 'waiting') and done = '{}' and clock <= %(clock)s"
-                " and merchant_code is not distinct from %(merchant)s and category is not distinct from %(category)s",
-                {"clock": run.clock, "merchant": run.plan.merchant, "category": run.plan.category},
-            )
+            self._supersede(run.plan, before=run.clock)
         return begun
+
+    def successor(self, run: RetentionRun) -> RetentionRun | None:
+        """Return the newest run of the same scope after one, ``None`` where there is none (any more)."""
+        found = row(
+            self._conn,
+            f"select {_COLUMNS} from sluis.retention_run where id > %(id)s and {_SCOPE} order by id desc limit 1",  # noqa: S608
+            {"id": run.id, "merchant": run.plan.merchant, "category": run.plan.category},
+        )
+        return None if found is None else _run(found)
+
+    def forget(self, number: int) -> None:
+        """Drop the merchants' codes out of a plan that is not carried out any more; its hash stays true."""
+        plan = Jsonb(self.get(number).plan.forgotten().model_dump(mode="json"))
+        self._conn.execute("update sluis.retention_run set plan = %s where id = %s", [plan, number])
 
     def wait_again(self, run: RetentionRun, plan: Plan) -> RetentionRun:
         """Have a run that deletes wait for a person once more, with another plan; what it did so far stays recorded."""
@@ -197,11 +230,21 @@ class RetentionRuns:
             names = {*done.finished, category} if finished else set(done.finished)
             self._store(
                 number,
-                Done(
-                    deleted=deleted, finished=tuple(sorted(names)),
-                    rewrite=tuple(sorted({*done.rewrite, *rewrite})),
+                done.model_copy(
+                    update={
+                        "deleted": deleted,
+                        "finished": tuple(sorted(names)),
+                        "rewrite": tuple(sorted({*done.rewrite, *rewrite})),
+                    }
                 ),
-            )  # fmt: skip
+            )
+
+    def proof(self, number: int, after: Mapping[str, Mapping[str, int]], holds: int, again: Iterable[str]) -> None:
+        """Record what a proof counted; the categories in which something is left are to be deleted ``again``."""
+        with self._conn.transaction():
+            done = self._locked(number)
+            finished = tuple(name for name in done.finished if name not in {*again})
+            self._store(number, done.model_copy(update={"after": after, "holds": holds, "finished": finished}))
 
     def rewritten(self, number: int, part: str) -> None:
         """Record that a part holds no deleted row any more."""
@@ -209,6 +252,18 @@ class RetentionRuns:
             done = self._locked(number)
             left = tuple(name for name in done.rewrite if name != part)
             self._store(number, done.model_copy(update={"rewrite": left}))
+
+    def _supersede(self, plan: Plan, before: Moment | None = None) -> None:
+        """End what is planned or waits of a plan's scope and was never begun; ``before``: counted until that moment."""
+        found = rows(
+            self._conn,
+            "update sluis.retention_run set state = 'superseded', ended_at = now()"  # noqa: S608
+            f" where state in ('planned', 'waiting') and done = '{{}}' and {_SCOPE}"
+            " and clock <= coalesce(%(before)s, clock) returning id",
+            {"before": before, "merchant": plan.merchant, "category": plan.category},
+        )
+        for superseded in found:
+            self.forget(superseded["id"])
 
     def _locked(self, number: int) -> Done:
         found = row(self._conn, "select done from sluis.retention_run where id = %s for update", [number])
@@ -227,6 +282,13 @@ class RetentionRuns:
                 "the retention run is in another state by now: look at `sluis retention`", code="retention_state"
             )
         return _run(changed)
+
+
+def _digest(code: str, salt: str) -> str:
+    """Return a code's digest, which no code can be taken for; of a digest itself."""
+    if code.startswith("#"):
+        return code
+    return "#" + hashlib.sha256(f"{salt}{code}".encode()).hexdigest()[:32]
 
 
 def _run(found: Mapping[str, Any]) -> RetentionRun:

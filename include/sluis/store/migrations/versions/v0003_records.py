@@ -101,7 +101,7 @@ create table sluis.retention_run (
     dag_run_id text not null,
     merchant_code text,
     category text,
-    state text not null check (state in ('planned', 'waiting', 'deleting', 'proved', 'certified', 'refused')),
+    state text not null check (state in ('planned', 'waiting', 'deleting', 'proved', 'certified', 'superseded')),
     clock timestamptz not null,
     register_version int not null,
     register_hash bytea not null,
@@ -113,20 +113,21 @@ create table sluis.retention_run (
     ended_at timestamptz
 );
 comment on table sluis.retention_run is
-    'Runs of retention: what was planned, what is done of it; counts and dates only.';
+    'Runs of retention: what was planned, what is done of it; counts and dates.';
 comment on column sluis.retention_run.id is 'Number of the run.';
 comment on column sluis.retention_run.dag_run_id is 'The DAG run, or cli.';
 comment on column sluis.retention_run.merchant_code is 'The one merchant it was asked for; null: all.';
 comment on column sluis.retention_run.category is 'The one category it was asked for; null: all.';
 comment on column sluis.retention_run.state is
-    'planned, waiting (for a person), deleting, proved, certified or refused.';
+    'planned, waiting (for a person), deleting, proved, certified or superseded (by a newer plan).';
 comment on column sluis.retention_run.clock is 'The moment from which all periods were counted back.';
 comment on column sluis.retention_run.register_version is 'Version of the register.';
 comment on column sluis.retention_run.register_hash is 'SHA-256 of the register.';
-comment on column sluis.retention_run.plan is 'Per category the cutoff and the counts.';
-comment on column sluis.retention_run.plan_hash is 'SHA-256 over the plan.';
+comment on column sluis.retention_run.plan is
+    'Per category the cutoff and the counts, and merchants with another one; by digests once it is over.';
+comment on column sluis.retention_run.plan_hash is 'SHA-256 over the plan, merchants by their digests.';
 comment on column sluis.retention_run.confirmed_at is 'When a person confirmed an unusually large plan.';
-comment on column sluis.retention_run.done is 'Per category what was deleted so far.';
+comment on column sluis.retention_run.done is 'Per category what was deleted so far, and what the proof counted.';
 comment on column sluis.retention_run.started_at is 'When it was planned.';
 comment on column sluis.retention_run.ended_at is 'When it ended.';
 
@@ -146,7 +147,7 @@ create table sluis.deletion_certificate (
     previous_hash bytea not null,
     hash bytea not null
 );
-comment on table sluis.deletion_certificate is 'What retention deleted, as a chain of hashes; counts and dates only.';
+comment on table sluis.deletion_certificate is 'What retention deleted, as a chain of hashes; counts and dates.';
 comment on column sluis.deletion_certificate.sequence is 'Place in the chain, from 1, without gaps.';
 comment on column sluis.deletion_certificate.retention_run_id is 'Run of retention that it certifies, once.';
 comment on column sluis.deletion_certificate.made_at is 'When it was written.';
