@@ -46,7 +46,7 @@ def retained(database: Database, directory: Path, clock: datetime, category: str
         )
         run = steps.delete(conn, run, register, kit=kit)
         run = steps.prove(conn, run, register, kit=kit)
-        conn.execute("update sluis.retention_run set state = 'refused' where id = %s", [run.id])
+        conn.execute("update sluis.retention_run set state = 'superseded' where id = %s", [run.id])
     return dict(run.done.deleted.get(category, {}))
 
 
