@@ -7,7 +7,7 @@ been published. ``remainders`` lists those unions: whoever suppresses must look 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sluis.statistics.contract import DIMENSIONS, Cell, Table
@@ -57,10 +57,15 @@ class Cube:
                 if cell.table in finer:
                     parent = Cell(coarser, tuple(named[name] for name in coarser.dimensions))
                     self._children[parent, cell.table].append(cell)
+        self._above: dict[Cell, list[Line]] = defaultdict(list)
+        for line in self.lines(Table):
+            for child in line.children:
+                self._above[child].append(line)
 
-    def cells(self, tables: Collection[Table]) -> tuple[Cell, ...]:
+    def cells(self, tables: Iterable[Table]) -> tuple[Cell, ...]:
         """Return the occupied cells of ``tables``, in a fixed order."""
-        return tuple(cell for cell in self.members if cell.table in tables)
+        wanted = frozenset(tables)
+        return tuple(cell for cell in self.members if cell.table in wanted)
 
     def empty(self, table: Table) -> int:
         """Return how many cells of ``table`` nobody stands in, of the values that the base cube itself has."""
@@ -69,14 +74,20 @@ class Cube:
             size *= len(self.cells([_ONE_WAY[name]]))
         return size - len(self.cells([table])) if self.size else 0
 
-    def lines(self, tables: Collection[Table]) -> list[Line]:
+    def lines(self, tables: Iterable[Table]) -> list[Line]:
         """Return every line whose parent and children stand in ``tables``."""
-        lines = []
-        for parent in self.cells(tables):
-            for finer in CHILDREN.get(parent.table, ()):
-                if finer in tables:
-                    lines.append(Line(parent, self._inside(parent, finer)))
-        return lines
+        wanted = frozenset(tables)
+        return [
+            Line(parent, self._inside(parent, finer))
+            for parent in self.cells(wanted)
+            for finer in CHILDREN.get(parent.table, ())
+            if finer in wanted
+        ]
+
+    def beside(self, cell: Cell) -> set[Cell]:
+        """Return the other cells of every line that ``cell`` is a child in."""
+        found = {other for line in self._above[cell] for other in line.children}
+        return found - {cell}
 
     def remainders(self, published: Collection[Cell]) -> list[Remainder]:
         """Return what subtraction leaves of every published cell, once per union of base cells.
