@@ -11,10 +11,13 @@ from sluis.core.invoice import Prepared
 from sluis.core.invoicing import prepare
 from sluis.core.order import Order
 from sluis.flows import integrations
+from sluis.flows import quarantine as flow
 from sluis.flows.adopt import adopt
 from sluis.flows.period import days
 from sluis.flows.wiring import open_session
-from tests.flows.world import World, hour
+from sluis.store.database import owner_connection
+from tests.conftest import Database
+from tests.flows.world import World, edit, hour
 
 
 def change_settings(world: World, **patch: object) -> integrations.Changed:
@@ -153,3 +156,53 @@ def test_what_adopt_has_linked_is_no_booking_of_the_next_run(world: World) -> No
     done = world.run(world.scheduled(1))
     assert done is not None
     assert (done.already_booked, done.adopted, done.booked) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["while the item stands", "after retention took the item"])
+def test_what_was_closed_as_booked_by_hand_is_looked_up_however_late(
+    world: World, database: Database, *, forgotten: bool
+) -> None:
+    order = abroad(world, 0)
+    world.run(world.scheduled(1))
+    book_by_hand(world)
+    close_by_hand(world)
+    if forgotten:
+        forget(database)
+    change_settings(world, eu_consumers="home_vat")
+    world.change(order, hour(1.2), customer_note="x")
+    done = world.run(world.scheduled(2))
+    assert done is not None
+    assert (done.adopted, done.booked) == (1, 0)
+    assert len(world.books.invoices) == 1
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["while the item stands", "after retention took the item"])
+def test_what_a_person_corrected_is_not_corrected_again_however_late(
+    world: World, database: Database, *, forgotten: bool
+) -> None:
+    order = world.order(hour(0.2), quantity=2)
+    world.run(world.scheduled(1))
+    before = world.booked()
+    change_settings(world, changed_orders="quarantine")
+    edit(world, order, hour(1.2), quantity=7)
+    world.run(world.scheduled(2))
+    close_by_hand(world)
+    if forgotten:
+        forget(database)
+    change_settings(world, changed_orders="correct")
+    world.change(order, hour(2.2), customer_note="x")
+    world.run(world.scheduled(3))
+    assert world.booked() == before
+
+
+def close_by_hand(world: World) -> None:
+    with open_session(world.merchant, world.code) as session:
+        waiting = [item.order_number for item in session.quarantine.open()]
+    with owner_connection() as conn:
+        flow.close(conn, world.merchant, world.code, [name for name in waiting if name], flow.ClosedAs.BOOKED_BY_HAND)
+
+
+def forget(database: Database) -> None:
+    """What retention does 90 days after the item was closed."""
+    with database.retention() as conn:
+        assert conn.execute("delete from sluis.quarantine where closed_at is not null").rowcount == 1

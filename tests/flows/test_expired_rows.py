@@ -221,3 +221,25 @@ def test_a_new_refund_of_a_sale_that_is_too_old_waits_where_the_settings_say_so(
     world.run(world.scheduled(1))
     assert world.booked() == []
     assert list(world.waiting().values()) == [reasons.REFUND_OF_UNBOOKED_ORDER]
+
+
+@pytest.mark.parametrize("how", ["paid", "completed"])
+def test_an_order_whose_key_expired_is_not_booked_again_when_the_shop_dates_it_anew(
+    database: Database, how: str
+) -> None:
+    with SandboxServer(empty_config()) as server:
+        world = World(server, settings={"document_date": how}, start=hour(0).date() - timedelta(days=800))
+        order = world.order(hour(0.1))
+        world.run(world.scheduled(1))
+        before = world.booked()
+        then = (hour(0) - timedelta(days=768)).strftime("%Y-%m-%dT%H:%M:%S")
+        old = {f"date_{name}{zone}": then for name in ("created", "paid", "completed") for zone in ("", "_gmt")}
+        world.change(order, hour(1.1), **old)
+        with database.retention() as conn:
+            conn.execute("delete from sluis.booking")
+        anew = hour(1.2).strftime("%Y-%m-%dT%H:%M:%S")
+        world.change(order, hour(1.2), **{f"date_{how}": anew, f"date_{how}_gmt": anew})
+        done = world.run(world.scheduled(2))
+        assert done is not None
+        assert (done.booked, done.skipped) == (0, 1)
+        assert world.booked() == before

@@ -21,7 +21,8 @@ FILE = ROOT / "config" / "register.yaml"
 #: Categories by which other parts of sluis know the register.
 KNOWN = {
     "order_in_transit", "credentials", "merchant_account", "merchant_key", "integration_settings", "booking_key",
-    "booking_amounts", "payment_key", "debtor_link", "quarantine_open", "quarantine_closed", "vat_number_check",
+    "booking_amounts", "payment_key", "debtor_link", "quarantine_open", "quarantine_closed", "settled_by_hand",
+    "vat_number_check",
     "run_report", "reconciliation", "limiter", "notices", "merchant_periods", "own_invoicing", "statistics_input",
     "retention_runs", "deletion_certificates", "checkpoints", "holds", "tombstones", "register_events",
     "schema_version", "airflow_database", "task_logs", "process_logs", "ubl_files", "backups", "postgres_log",

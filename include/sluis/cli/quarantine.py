@@ -111,8 +111,8 @@ def close(
 
     Booked by hand or not to be booked stays closed, however often a run reads the order, until its reason or its total
     changes. Of an order of which several documents wait, name the item. Book by hand under the order's reference:
-    should the order become bookable later, the run finds it there and books nothing. Not to be booked ends the waiting
-    and is no lock: an order that becomes bookable is booked.
+    should the order become bookable later, within 24 months, the run finds it there and books nothing. Not to be booked
+    ends the waiting and is no lock: an order that becomes bookable is booked.
 
     \b
     Example:

@@ -86,15 +86,18 @@ def oldest_bookable(today: date) -> date:
 def skip_reason(order: Order, settings: IntegrationSettings, on: date, today: date | None) -> str | None:
     """Return why the order is not to be booked (a code of :mod:`sluis.core.reasons`), ``None`` when it is.
 
-    ``on`` is its document date. ``today`` ``None``: age is not looked at (a preview of the past, a person's wish).
+    ``on`` is its document date. ``today`` ``None``: age is not looked at (a preview of the past, a person's wish). Age
+    counts from the order's own date where that is earlier: a shop that dates an old order anew (paid or completed once
+    more) would have it booked again after its booking's key has expired.
     """
+    since = min(on, local_date(order.created_at, settings))
     judged = (
         (order.is_test, reasons.TEST),
         (_elsewhere(order, settings), reasons.OTHER_INTEGRATION),
         (on < settings.start_date, reasons.BEFORE_START),
         (not _trigger(order, settings), reasons.STATUS_NOT_BOOKABLE),
         (order.paid_at is None and _per_method(settings.require_paid, order, default=False), reasons.NOT_PAID),
-        (today is not None and on < oldest_bookable(today), reasons.TOO_OLD),
+        (today is not None and since < oldest_bookable(today), reasons.TOO_OLD),
     )
     return next((reason for skipped, reason in judged if skipped), None)
 

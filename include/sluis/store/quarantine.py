@@ -55,6 +55,12 @@ _COLUMNS = """merchant_code as merchant, integration_code as integration, kind, 
     closed_as, warned_at, reduced_at"""
 #: A person settled the document outside of sluis: it stays closed while nothing about it changes.
 BY_HAND = ("booked_by_hand", "not_to_be_booked")
+_REMEMBER = """insert into sluis.settled_by_hand as s (merchant_code, integration_code, kind, document_key, reason)
+    select merchant_code, integration_code, kind, document_key, reason from sluis.quarantine
+    where merchant_code = %(merchant)s and integration_code = %(integration)s and kind = %(kind)s
+    and document_key = %(document_key)s
+    on conflict (merchant_code, integration_code, kind, document_key)
+    do update set reason = excluded.reason, settled_at = excluded.settled_at"""
 _SETTLED = """q.closed_as = any(%(by_hand)s) and q.reason = excluded.reason and q.currency = excluded.currency
     and (q.reduced_at is not null or q.total_cents is not distinct from excluded.total_cents)"""
 #: It waits from now on: what was settled and is open again, and what was reduced and is known again.
@@ -106,15 +112,21 @@ class Quarantine:
         )  # fmt: skip
 
     def close(self, kind: DocumentKind, document_key: bytes, as_: str) -> bool:
-        """Close an open item under a code (``booked``, ``booked_by_hand``, ...); says whether there was one."""
-        return bool(
-            self._conn.execute(
+        """Close an open item under a code (``booked``, ``booked_by_hand``, ...); says whether there was one.
+
+        What a person settled is remembered for as long as a booking: the closed item goes sooner.
+        """
+        values = {**self._scope, "as": as_, "kind": kind.value, "document_key": document_key}
+        with self._conn.transaction():
+            closed = self._conn.execute(
                 "update sluis.quarantine set closed_at = now(), closed_as = %(as)s, offered_at = null"
                 + _OPEN
                 + " and kind = %(kind)s and document_key = %(document_key)s",
-                {**self._scope, "as": as_, "kind": kind.value, "document_key": document_key},
+                values,
             ).rowcount
-        )
+            if closed and as_ in BY_HAND:
+                self._conn.execute(_REMEMBER, values)
+        return bool(closed)
 
     def close_order(self, shop_order_id: str, as_: str) -> list[str]:
         """Close what was offered of an order, under a code; returns the order number of each item."""
@@ -165,26 +177,33 @@ class Quarantine:
         """Return which of these documents stand or ever stood here, and whether each is offered now; one query."""
         found = rows(
             self._conn,
-            """select kind, document_key, closed_at is null and offered_at is not null as offered from sluis.quarantine
-            join unnest(%(kinds)s::text[], %(keys)s::bytea[]) as k (kind, document_key) using (kind, document_key)
-            where merchant_code = %(merchant)s and integration_code = %(integration)s""",
+            """with k as (select * from unnest(%(kinds)s::text[], %(keys)s::bytea[]) as k (kind, document_key))
+            select kind, document_key, bool_or(offered) as offered from (
+                select kind, document_key, closed_at is null and offered_at is not null as offered
+                from sluis.quarantine join k using (kind, document_key)
+                where merchant_code = %(merchant)s and integration_code = %(integration)s
+                union all select kind, document_key, false from sluis.settled_by_hand join k using (kind, document_key)
+                where merchant_code = %(merchant)s and integration_code = %(integration)s
+            ) as found group by kind, document_key""",
             {**self._scope, "kinds": [kind.value for kind, _ in keys], "keys": [key for _, key in keys]},
         )
         return {(DocumentKind(r["kind"]), bytes(r["document_key"])): r["offered"] for r in found}
 
     def settled_by_hand(self, keys: Sequence[tuple[DocumentKind, bytes]]) -> dict[tuple[DocumentKind, bytes], str]:
-        """Return the reason under which a person settled these documents outside of sluis; one query."""
+        """Return the reason under which a person settled these documents outside of sluis, last; one query.
+
+        What waits again since is not settled any more.
+        """
         found = rows(
             self._conn,
-            """select kind, document_key, reason from sluis.quarantine
+            """select s.kind, s.document_key, s.reason from sluis.settled_by_hand as s
             join unnest(%(kinds)s::text[], %(keys)s::bytea[]) as k (kind, document_key) using (kind, document_key)
-            where merchant_code = %(merchant)s and integration_code = %(integration)s
-            and closed_as = any(%(by_hand)s)""",
-            {
-                **self._scope, "kinds": [kind.value for kind, _ in keys], "keys": [key for _, key in keys],
-                "by_hand": list(BY_HAND),
-            },
-        )  # fmt: skip
+            where s.merchant_code = %(merchant)s and s.integration_code = %(integration)s and not exists (
+                select from sluis.quarantine as q where q.merchant_code = s.merchant_code
+                and q.integration_code = s.integration_code and q.kind = s.kind and q.document_key = s.document_key
+                and q.closed_at is null)""",
+            {**self._scope, "kinds": [kind.value for kind, _ in keys], "keys": [key for _, key in keys]},
+        )
         return {(DocumentKind(r["kind"]), bytes(r["document_key"])): r["reason"] for r in found}
 
     def offered_order_ids(self) -> list[str]:

@@ -22,6 +22,7 @@ UNSAMPLED = {
     "payment": ("document_key", "payment_key", "amount_cents", "paid_on", "external_id"),
     "quarantine": ("document_key", "shop_order_id", "order_number", "field", "total_cents"),
     "debtor_link": ("customer_key", "debtor_id"),
+    "settled_by_hand": ("document_key",),
     "vat_number_check": ("number_key", "request_id"),
     "run_report": ("tally", "lines_hash", "previous_hash", "hash"),
     "reconciliation": ("result",),
