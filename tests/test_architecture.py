@@ -138,9 +138,12 @@ def psycopg_elsewhere(module: Module) -> set[str]:
 
 
 def pandas_elsewhere(module: Module) -> set[str]:
+    """Frames are judged in ``quality``, and counted in ``statistics``; nobody else holds orders in one."""
     if module.within("quality/*"):
         return set()
-    return {name for name in module.imports() if top(name) in {"pandas", "great_expectations", "numpy"}}
+    mathematics = {"pandas", "numpy", "scipy"} if module.within("statistics/*") else set()
+    known = {"pandas", "great_expectations", "numpy", "scipy"} - mathematics
+    return {name for name in module.imports() if top(name) in known}
 
 
 def reveals(module: Module) -> set[str]:

@@ -155,6 +155,7 @@ def _defaults(table: str, code: str) -> dict[str, Any]:
             "merchant_code": code, "code": "shop", "shop": "woocommerce", "package": "moneybird", "settings": {},
             "administration_key": f"moneybird/{code}",
         },
+        "settled_by_hand": {**shop, "kind": "invoice", "document_key": key(number), "reason": "total_differs"},
         "credential": {**shop, "side": "shop", "key_id": "k", "ciphertext": b"sealed"},
         "booking": {
             **shop, **amounts, **booked, "administration_key": f"moneybird/{code}", "kind": "invoice",
