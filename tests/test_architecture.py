@@ -208,10 +208,20 @@ def reads_the_clock(module: Module) -> set[str]:
     }
 
 
+def shows_refused_input(module: Module) -> set[str]:
+    """What pydantic refused stands in its errors, unless they are asked without."""
+    return {
+        f"line {n.lineno}"
+        for n in ast.walk(module.tree)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "errors"
+        and not any(k.arg == "include_input" and getattr(k.value, "value", None) is False for k in n.keywords)
+    }  # fmt: skip
+
+
 RULES = [
     core_imports_outward, reads_the_clock, imports_airflow, flows_import_connectors, connectors_import_rooms,
     inner_rooms_import_outer, requests_elsewhere, psycopg_elsewhere, pandas_elsewhere, reveals, serialises_personal,
-    opens_the_slot, makes_floats, pickles,
+    opens_the_slot, makes_floats, pickles, shows_refused_input,
 ]  # fmt: skip
 
 
@@ -259,6 +269,7 @@ def test_every_module_says_what_it_is_for() -> None:
         (serialises_personal, "flows/x.py", "from sluis.core.personal import REVEAL"),
         (serialises_personal, "flows/x.py", "context = {'sluis_transit_reveal': True}"),
         (opens_the_slot, "flows/x.py", "name = buyer.email._value"),
+        (shows_refused_input, "flows/x.py", "told = error.errors()"),
         (makes_floats, "accounting/y/mapping.py", "price = float('1.10')"),
         (pickles, "transit/x.py", "from pickle import dumps"),
         (connectors_import_rooms, "shops/y/client.py", "from sluis.store import bookings"),

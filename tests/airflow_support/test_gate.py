@@ -14,6 +14,7 @@ PERSON = "Jan de Vries, jan@example.com"
 DAG = "/api/v2/dags/sync__m1__a"
 TRIGGER, BACKFILL = f"{DAG}/dagRuns", "/api/v2/backfills"
 OTHER = "/api/v2/dags/housekeeping/dagRuns"
+RUN = "scheduled__2026-11-23T02:41:00+00:00"
 MANUAL = {"logical_date": None, "conf": {"order_ids": ["1001"]}}
 PERIOD = {"dag_id": "sync__m1__a", "from_date": "2026-11-01", "to_date": "2026-11-02T10:00:00Z"}
 
@@ -131,6 +132,12 @@ def test_what_starts_a_run_passes_byte_for_byte(path: str, body: Any, pieces: in
         (BACKFILL, {"dag_run_conf": {"note": PERSON}}),
         (f"{DAG}/dagRuns/r/taskInstances/load/xcomEntries", {"key": "summary", "value": PERSON}),
         (f"{DAG}/clearTaskInstances", {"dry_run": False, "note": PERSON}),
+        (f"{DAG}/clearTaskInstances", {"dry_run": False, "comment": 1}),
+        (f"{DAG}/clearTaskInstances", {"task_ids": [["load", PERSON]]}),
+        (f"{DAG}/clearTaskInstances", {"dag_run_id": PERSON}),
+        (f"{DAG}/dagRuns/{RUN}/clear", {"dry_run": False, PERSON: True}),
+        (f"{DAG}/dagRuns/{PERSON}/clear", {"dry_run": False}),
+        (f"{DAG}/dagRuns/0612345678/clear", {"dry_run": False}),
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
@@ -145,6 +152,31 @@ def test_anything_that_could_name_a_person_is_refused_and_not_repeated(path: str
 def test_a_query_is_kept_by_airflow_as_well() -> None:
     assert call(TRIGGER, MANUAL, query="note=Jan")[0] == 422
     assert call(BACKFILL, PERIOD, query="Jan")[0] == 422
+    clear = f"{DAG}/clearTaskInstances"
+    assert call(clear, {"dry_run": False}, query="note=Jan")[0] == 422
+    assert call(clear, {"dry_run": False}, query="update_mask=jan%40example.com")[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "query"),
+    [
+        ("POST", f"{DAG}/clearTaskInstances",
+         {"dry_run": False, "dag_run_id": RUN, "task_ids": ["load", ["verdict", -1]], "only_failed": True,
+          "start_date": "2026-11-23T02:41:00Z", "run_on_latest_version": None, "note": None}, ""),
+        ("POST", f"{DAG}/dagRuns/{RUN}/clear", {"dry_run": True, "only_failed": False}, ""),
+        ("PATCH", f"{DAG}/dagRuns/{RUN}/taskInstances/load/-1", {"new_state": "failed"}, "update_mask=new_state"),
+        ("PATCH", "/api/v2/dags/sync__m1__a", {"is_paused": True}, "update_mask=is_paused"),
+        ("POST", "/api/v2/dags/~/dagRuns/~/taskInstances/list",
+         {"dag_ids": ["sync__m1__a"], "page_limit": 50, "order_by": "task_id"}, ""),
+    ],
+)  # fmt: skip
+def test_what_airflows_pages_send_passes(method: str, path: str, body: Any, query: str) -> None:
+    assert call(path, body, method, query) == (200, "", json.dumps(body).encode())
+
+
+def test_pausing_a_dag_takes_no_words() -> None:
+    assert call("/api/v2/dags/sync__m1__a", {"is_paused": True, "comment": PERSON}, "PATCH")[0] == 422
+    assert call("/api/v2/dags/housekeeping", {"is_paused": True, "comment": PERSON}, "PATCH")[0] == 200
 
 
 @pytest.mark.parametrize("path", [f"{DAG}/dagRuns/r1", f"{DAG}/dagRuns/r1/taskInstances/load"])

@@ -22,6 +22,13 @@ class Sly(int):
     """An int that carries more than a number."""
 
 
+class SlyMoment(datetime):
+    """A moment that writes what it likes."""
+
+    def isoformat(self, *_: Any) -> str:
+        return PERSON
+
+
 def stored(value: Any, key: str = "summary") -> Any:
     return RefusingXCom.serialize_value(value, key=key, task_id="extract", dag_id="d", run_id="r")
 
@@ -41,6 +48,7 @@ def test_counts_dates_and_ids_pass_unchanged(value: Any) -> None:
 def test_dates_and_moments_pass_as_text() -> None:
     assert stored(date(2026, 11, 23)) == "2026-11-23"
     assert stored(datetime(2026, 11, 23, 10, tzinfo=UTC)) == "2026-11-23T10:00:00+00:00"
+    assert stored(SlyMoment(2026, 11, 23, 10, tzinfo=UTC)) == "2026-11-23T10:00:00+00:00"
 
 
 @pytest.mark.parametrize(

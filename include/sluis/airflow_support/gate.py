@@ -2,7 +2,8 @@
 
 Airflow writes the body and the query of a request into its audit log before it checks them, and keeps conf, note and
 id of a run for as long as the run. So what a person may send about our DAGs is checked before Airflow sees it; the
-answer is 422 and shows nothing of what was refused. Other DAGs are let through untouched.
+answer is 422 and shows nothing of what was refused. Other DAGs are let through untouched. Where Airflow names a task, a
+state or a run, any single word in lower case passes: what is no such name Airflow refuses, but its log has the word.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from sluis.airflow_support.conf import SYNC, Schema, own_run_id, refused_conf, schema_of
 
@@ -22,7 +24,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 _WRITES = {"POST", "PATCH", "PUT"}
 _TRIGGER = re.compile(r".*/api/v2/dags/([^/]+)/dagRuns/?", re.DOTALL)
 _BACKFILL = re.compile(r".*/api/v2/backfills(/dry_run)?/?", re.DOTALL)
-_DAG = re.compile(r".*/api/v2/dags/([^/]+)/(.+)", re.DOTALL)
+_DAG = re.compile(r".*/api/v2/dags/([^/]+)(?:/(.*))?", re.DOTALL)
 _BY_TASKS_ONLY = ("/xcomEntries", "/state-store")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII)
 #: A thousand order ids are 40 kB.
@@ -46,6 +48,19 @@ def _is_run_id(value: Any) -> bool:
     return _is_empty(value) or (isinstance(value, str) and own_run_id(value))
 
 
+#: How Airflow and we call a task, a state, a DAG, a part of a path.
+_WORD = re.compile(r"-?[a-z][A-Za-z0-9_]{0,99}|~|-?[0-9]{1,4}", re.ASCII)
+#: Every field of Airflow's other requests about a DAG: clear, mark, pause, look up many (Airflow 3.3's datamodels).
+_FIELDS = frozenset({
+    "dry_run", "start_date", "end_date", "only_failed", "only_new", "only_running", "reset_dag_runs", "task_ids",
+    "task_id", "dag_id", "dag_ids", "dag_run_id", "dag_run_ids", "dag_runs", "run_on_latest_version",
+    "include_upstream", "include_downstream", "include_future", "include_past", "prevent_running_task", "note", "state",
+    "states", "new_state", "is_paused", "map_index", "map_indexes", "actions", "action", "entities",
+    "action_on_existence", "action_on_non_existence", "action_on_not_existence", "update_mask", "partition_key",
+    "page_offset", "page_limit", "order_by", "pool", "queue", "executor",
+    *(f"{name}_{bound}" for name in ("run_after", "logical_date", "start_date", "end_date", "duration")
+      for bound in ("gte", "gt", "lte", "lt")),
+})  # fmt: skip
 #: What the two requests that start runs may hold beside the conf, and what each field must be.
 _TRIGGER_FIELDS: dict[str, Callable[[Any], bool]] = {
     "dag_run_id": _is_run_id, "data_interval_start": _is_moment, "data_interval_end": _is_moment,
@@ -97,8 +112,21 @@ def refusal(method: str, path: str, query: bytes, body: bytes | None) -> str | N
     if (found := _DAG.fullmatch(path)) and _is_ours(found[1], content):
         if any(part in f"/{found[2]}" for part in _BY_TASKS_ONLY):
             return "only tasks write XComs"
-        if any(key == "note" and not _is_empty(value) for key, value in _pairs(content)):
-            return _NOTE
+        return _loose(found[2] or "", query, content)
+    return None
+
+
+def _loose(rest: str, query: bytes, content: Any) -> str | None:
+    """Return what is wrong with a request that starts no run: marks, clears, pauses, lists."""
+    pairs = list(_pairs(content))
+    if any(key == "note" and not _is_empty(value) for key, value in pairs):
+        return _NOTE
+    asked = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    if not {*(key for key, _ in pairs), *(key for key, _ in asked)} <= _FIELDS:
+        return "a field that Airflow does not know here"
+    texts = [*_texts(content), *(value for _, value in asked), *filter(None, rest.split("/"))]
+    if not all(_is_empty(text) or _is_moment(text) or _is_run_id(text) or _WORD.fullmatch(text) for text in texts):
+        return "a text that is no name of a task, a state, a run or a DAG, and no moment"
     return None
 
 
@@ -144,6 +172,17 @@ def _pairs(content: Any) -> Iterator[tuple[str, Any]]:
             left.extend(value.values())
         elif isinstance(value, list):
             left.extend(value)
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """Yield every text that is no name of a field, at any depth."""
+    left = [content]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list):
+            left.extend(value.values() if isinstance(value, dict) else value)
 
 
 def _parsed(body: bytes) -> Any:

@@ -9,7 +9,7 @@ amount, of currencies: a name that nobody declared may be a person's. No free te
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from functools import cache
 from typing import Any
 
@@ -123,9 +123,13 @@ class _Gate:
         raise self._refused("text" if isinstance(value, str) else f"a value of type {type(value).__name__}")
 
     def _moment(self, value: datetime) -> str:
-        if value.tzinfo is None:
+        """Build the moment anew from its numbers: a subclass, or its time zone, may write what it likes."""
+        off = value.utcoffset()
+        if off is None:
             raise self._refused("a moment without a time zone")
-        return value.isoformat()
+        plain = datetime(value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond,
+                         tzinfo=timezone(off))  # fmt: skip
+        return plain.isoformat()
 
     def _name(self, name: Any) -> str:
         if type(name) is str and name in _fields():

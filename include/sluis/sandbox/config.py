@@ -67,6 +67,6 @@ def read_config(path: Path) -> SandboxConfig:
     except yaml.YAMLError:
         raise NotConfigured(f"{path} is not YAML") from None
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise NotConfigured(f"{path}: {field}: {first['msg']}") from None
