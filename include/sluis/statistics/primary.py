@@ -8,10 +8,18 @@ remainders never shrink by adding. The suppression leans on that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from sluis.statistics.contract import Fate, Rules, Top
 
-from sluis.statistics.contract import Cell, Fate, Population, Rules, Top
-from sluis.statistics.lines import Cube
+#: Protection is told up to so many percent of the interval that is asked for.
+FARTHEST = 1000
+
+
+def protection(top: Top, rules: Rules) -> int:
+    """Return what remains after the three largest, in percent of what must remain (100: just safe); 0: too few."""
+    if top.enterprises < rules.min_enterprises:
+        return 0
+    remainder = top.cents - sum(cents for _, cents in top.largest[:3])
+    return min(10_000 * remainder // (rules.remainder_percent * top.largest[0][1]), FARTHEST)
 
 
 def judge(top: Top, rules: Rules) -> Fate:
@@ -20,16 +28,9 @@ def judge(top: Top, rules: Rules) -> Fate:
         return Fate.EMPTY
     if top.enterprises < rules.min_enterprises:
         return Fate.FEW
-    remainder = top.cents - sum(cents for _, cents in top.largest[:3])
-    return Fate.PUBLISHED if 100 * remainder >= rules.remainder_percent * top.largest[0][1] else Fate.DOMINATED
+    return Fate.PUBLISHED if protection(top, rules) >= 100 else Fate.DOMINATED
 
 
 def harmless(top: Top, rules: Rules) -> bool:
     """Whether a union may become known: nobody stands in it, or it is safe by itself."""
-    return judge(top, rules) in (Fate.EMPTY, Fate.PUBLISHED)
-
-
-def tops_of(population: Population, cube: Cube, cells: Iterable[Cell]) -> dict[Cell, Top]:
-    """Return who stands in each of ``cells``."""
-    wanted = list(cells)
-    return dict(zip(wanted, population.tops([cube.members[cell] for cell in wanted]), strict=True))
+    return top.enterprises == 0 or protection(top, rules) >= 100

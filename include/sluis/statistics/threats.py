@@ -8,11 +8,13 @@ suppression and the audit attack the same targets; each enumerates them from the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sluis.statistics.contract import DIMENSIONS, Attacker, Cell, Population, Rules, Table, Top
 from sluis.statistics.lines import Cube, Remainder
-from sluis.statistics.primary import harmless
+from sluis.statistics.primary import harmless, protection
+
+_T = TypeVar("_T")
 
 #: Vendors know all figures of their customers: whoever runs a shop platform, whoever runs an accounting package.
 VENDORS = ("platform", "package")
@@ -68,31 +70,31 @@ class Observed(NamedTuple):
                 found.setdefault((name, key[place]), set()).add(number)
         return {vendor: frozenset(members) for vendor, members in found.items()}
 
-    def exposed(self) -> set[Cell]:
-        """Return the cells that some vendor may not see published: what remains outside his own shops is unsafe."""
-        cells = [cell for cell, top in self.tops.items() if harmless(top, self.rules)]
-        asked, unions = [], []
-        for members in self.customers().values():
-            for cell in cells:
-                rest = tuple(number for number in self.cube.members[cell] if number not in members)
-                if rest and len(rest) < len(self.cube.members[cell]):
-                    asked.append(cell)
-                    unions.append(rest)
-        tops = self.population.tops(unions)
-        return {cell for cell, top in zip(asked, tops, strict=True) if not harmless(top, self.rules)}
+    def vendors_view(self, cells: Sequence[Cell]) -> list[tuple[Cell, int]]:
+        """Return, for each cell and each vendor in it, the protection of what remains outside his own shops."""
+        asked = [(cell, self.cube.members[cell]) for cell in cells]
+        return self._outside(asked)
 
-    def betrayed(self, remainders: Sequence[Remainder]) -> list[tuple[Attacker, Remainder]]:
-        """Return the remainders that are unsafe: as they are, or less what a vendor knows of them."""
-        asked: list[tuple[Attacker, Remainder]] = [(Attacker.DERIVED, remainder) for remainder in remainders]
-        unions: list[tuple[int, ...]] = [remainder.members for remainder in remainders]
+    def subtracted(self, remainders: Sequence[Remainder]) -> list[tuple[Attacker, Remainder, int]]:
+        """Return the protection (``primary.protection``) of every remainder: as it is, and less what a vendor knows."""
+        tops = self.population.tops([remainder.members for remainder in remainders])
+        whole = [
+            (Attacker.DERIVED, remainder, protection(top, self.rules))
+            for remainder, top in zip(remainders, tops, strict=True)
+        ]
+        less = self._outside([(remainder, remainder.members) for remainder in remainders])
+        return whole + [(Attacker.VENDOR, remainder, percent) for remainder, percent in less]
+
+    def _outside(self, asked: Sequence[tuple[_T, tuple[int, ...]]]) -> list[tuple[_T, int]]:
+        names, unions = [], []
         for members in self.customers().values():
-            for remainder in remainders:
-                rest = tuple(number for number in remainder.members if number not in members)
-                if rest and len(rest) < len(remainder.members):
-                    asked.append((Attacker.VENDOR, remainder))
+            for name, union in asked:
+                rest = tuple(number for number in union if number not in members)
+                if rest and len(rest) < len(union):
+                    names.append(name)
                     unions.append(rest)
         tops = self.population.tops(unions)
-        return [case for case, top in zip(asked, tops, strict=True) if not harmless(top, self.rules)]
+        return [(name, protection(top, self.rules)) for name, top in zip(names, tops, strict=True)]
 
 
 def threats(seen: Observed) -> list[Threat]:

@@ -1,0 +1,108 @@
+"""The audit of a pattern: every attacker tried in full, from the pattern and the population alone.
+
+It is a second look: it takes nothing over from the search that made the pattern, judges every published cell anew, and
+solves every linear programme instead of accepting witnesses. Its report holds counts and shares, no figure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from sluis.statistics.contract import (
+    Attacker,
+    AttackerReport,
+    Cell,
+    FamilyAudit,
+    Fate,
+    Pattern,
+    Population,
+    Rules,
+    Table,
+)
+from sluis.statistics.lines import CHILDREN
+from sluis.statistics.primary import FARTHEST, protection
+from sluis.statistics.programme import TOLERANCE, Programme
+from sluis.statistics.threats import Observed, threats
+
+
+class _Score:
+    """What one kind of attacker reached."""
+
+    def __init__(self) -> None:
+        self.targets, self.breached, self.smallest = 0, 0, FARTHEST
+
+    def note(self, percent: int) -> None:
+        """Note a try that came to ``percent`` of the protection interval."""
+        self.targets += 1
+        self.breached += percent < 100
+        self.smallest = min(self.smallest, percent)
+
+
+def audit(population: Population, rates: Sequence[Decimal], rules: Rules, pattern: Pattern) -> FamilyAudit:
+    """Attack what ``pattern`` publishes of ``population``. ``rates``: the VAT percentage of every base cell."""
+    seen = Observed.of(population, rules)
+    shown = [cell for cell, fate in pattern.fates.items() if fate is Fate.PUBLISHED]
+    scores = {attacker: _Score() for attacker in Attacker}
+    _subtract(seen, shown, scores)
+    programmes = _compute(seen, rates, shown, scores) if shown else 0
+    cells = seen.cube.cells(pattern.step.tables)
+    suppressed = Counter(fate for fate in pattern.fates.values() if fate is not Fate.PUBLISHED)
+    suppressed[Fate.EMPTY] = sum(seen.cube.empty(table) for table in pattern.step.tables)
+    return FamilyAudit(
+        family=pattern.family,
+        step=pattern.step,
+        published=len(shown),
+        suppressed={fate: suppressed[fate] for fate in Fate if fate is not Fate.PUBLISHED},
+        attackers=tuple(_report(attacker, score) for attacker, score in scores.items()),
+        cells_share_percent=100 * len(shown) // len(cells) if cells else 0,
+        revenue_share_percent=_revenue_share(seen, pattern.step.tables, shown),
+        rounds=0,
+        linear_programmes=programmes,
+    )
+
+
+def _report(attacker: Attacker, score: _Score) -> AttackerReport:
+    smallest = score.smallest if score.targets else None
+    return AttackerReport(attacker=attacker, targets=score.targets, breached=score.breached, smallest_percent=smallest)
+
+
+def _subtract(seen: Observed, shown: Sequence[Cell], scores: Mapping[Attacker, _Score]) -> None:
+    """Judge what is plain to see: published cells, what subtraction leaves of them, and both less a vendor's own."""
+    real = [cell for cell in shown if cell in seen.tops]
+    scores[Attacker.OUTSIDER].breached += len(shown) - len(real)
+    for cell in real:
+        scores[Attacker.OUTSIDER].note(protection(seen.tops[cell], seen.rules))
+    for _, percent in seen.vendors_view(real):
+        scores[Attacker.VENDOR].note(percent)
+    for attacker, _, percent in seen.subtracted(seen.cube.remainders(real)):
+        scores[attacker].note(percent)
+
+
+def _compute(seen: Observed, rates: Sequence[Decimal], shown: Sequence[Cell], scores: Mapping[Attacker, _Score]) -> int:
+    """Solve how close each attacker comes to each of his targets; return how many programmes that took."""
+    attack = Programme(seen, rates, shown)
+    truth = seen.population.cents()
+    programmes = 0
+    for spy, target in threats(seen):
+        real = sum(truth[number] for number in target.members)
+        for need, sign in ((target.above, 1), (target.below, -1)):
+            if need:
+                bound = attack.bound(target.members, sign > 0, spy)
+                programmes += 1
+                scores[spy.attacker].note(_percent(sign * (bound.cents - real), need))
+    return programmes
+
+
+def _percent(distance: float, need: int) -> int:
+    """Return how much of the interval ``need`` (cents) an attacker is kept away; the programme's own error is his."""
+    return int(min(100 * max(distance + TOLERANCE, 0) / need, FARTHEST))
+
+
+def _revenue_share(seen: Observed, tables: Sequence[Table], shown: Sequence[Cell]) -> int:
+    """Return the percentage of the amount that the published cells of the finest tables of the step show."""
+    finest = [table for table in tables if not set(CHILDREN.get(table, ())) & set(tables)]
+    whole = sum(seen.population.cents()) * len(finest)
+    published = sum(seen.tops[cell].cents for cell in shown if cell.table in finest and cell in seen.tops)
+    return 100 * published // whole if whole else 0
