@@ -44,12 +44,15 @@ def found(database: Database, register: Register) -> list[str]:
 def test_a_fresh_migration_is_clean_for_the_owner_and_for_the_role_that_deletes(
     database: Database, published: Published
 ) -> None:
-    for conn in (database.owner(), database.retention()):
-        with conn:
-            checked = check(conn, published, environ={})
-            assert [str(finding) for finding in checked.findings] == []
-            assert checked.columns == len(published.register_.columns)
-            assert checked.tables == len({table for table, _ in published.register_.columns})
+    with database.owner() as conn:
+        checked = check(conn, published, environ={})
+        assert [str(finding) for finding in checked.findings] == []
+    with database.retention() as conn:  # it sees the catalogue, and no setting of an integration
+        store = check_store(conn, published.register_)
+        assert [str(finding) for finding in store.findings] == []
+    for found in (checked, store):
+        assert found.columns == len(published.register_.columns)
+        assert found.tables == len({table for table, _ in published.register_.columns})
 
 
 @pytest.mark.parametrize(

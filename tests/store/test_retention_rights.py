@@ -16,6 +16,7 @@ from sluis.store.database import rows
 from sluis.store.integrations import Integration
 from sluis.transit.store import Transit
 from tests.conftest import Database
+from tests.privacy.retention import world
 from tests.store.helpers import add_integration, claim
 
 pytestmark = pytest.mark.postgres
@@ -72,6 +73,12 @@ def integration(database: Database) -> Integration:
         "select sluis.drop_months('booking', '2026-01-01')",
         "select sluis.drop_months('integration', '2026-01-01')",
         "select * from sluis.active_integrations()",
+        "select settings from sluis.integration",
+        "select * from sluis.integration",
+        "delete from sluis.certificate_checkpoint",
+        "truncate sluis.certificate_checkpoint",
+        "alter table sluis.booking disable trigger only_emptied",
+        "set session_replication_role = replica; update sluis.booking set total_cents = 5",
         "create table sluis.mine ()",
         "create table public.mine ()",
     ],
@@ -81,6 +88,61 @@ def test_retention_cannot_take_add_rewrite_or_drop(
 ) -> None:
     with database.retention() as conn, pytest.raises(Defect, match="42501"):
         conn.execute(statement)
+
+
+EMPTIED = {
+    "merchant": {"hash_key_wrapped": "'x'", "key_id": "'x'"},
+    "booking": {
+        "reference": "'x'", "order_number": "'x'", "total_cents": "5", "vat_cents": "5", "package_total_cents": "5",
+        "package_vat_cents": "5", "figures": "'[]'", "payment_method": "'x'", "paid": "'{}'", "evidence": "'{}'",
+        "original_date": "'2025-01-01'",
+    },
+    "payment": {"amount_cents": "5", "paid_on": "'2025-01-01'"},
+    "quarantine": {"shop_order_id": "'x'", "order_number": "'x'", "field": "'x'", "total_cents": "5"},
+}  # fmt: skip
+
+
+def test_every_column_that_retention_may_change_is_named_here(database: Database) -> None:
+    with database.owner() as conn:
+        found = rows(
+            conn,
+            """select table_name as tab, column_name as col from information_schema.column_privileges
+            where grantee = 'sluis_retention' and privilege_type = 'UPDATE' and table_name = any(%s)""",
+            [[*EMPTIED]],
+        )
+    named = {(table, column) for table, columns in EMPTIED.items() for column in columns}
+    assert {(r["tab"], r["col"]) for r in found} == named | {("quarantine", "warned_at"), ("quarantine", "reduced_at")}
+
+
+@pytest.mark.parametrize(("table", "column"), [(table, column) for table, known in EMPTIED.items() for column in known])
+def test_retention_empties_and_writes_no_value(database: Database, table: str, column: str) -> None:
+    with database.owner() as owner:
+        world.merchant(owner, "m1")
+        world.put_payment(owner, world.put(owner, "booking"))
+        world.put(owner, "quarantine")
+    also = {"merchant": "hash_key_wrapped = null, key_id = null", "quarantine": f"{column} = null, reduced_at = now()"}
+    with database.retention() as conn:
+        with pytest.raises(Defect, match="42501"):
+            conn.execute(f"update sluis.{table} set {column} = {EMPTIED[table][column]}")  # type: ignore[call-overload]
+        emptied = also.get(table, f"{column} = null")
+        assert conn.execute(f"update sluis.{table} set {emptied}").rowcount == 1  # type: ignore[call-overload]
+        with pytest.raises(Defect, match="42501"):
+            conn.execute(f"update sluis.{table} set {column} = {EMPTIED[table][column]}")  # type: ignore[call-overload]
+
+
+def test_a_checkpoint_is_followed_by_a_later_one_alone(database: Database) -> None:
+    put = """insert into sluis.certificate_checkpoint (sequence, kind, hash, certified_at, public_key, signature)
+        values (%s, %s, 'x', now(), 'x', 'x') on conflict (kind) do update set sequence = excluded.sequence"""
+    with database.retention() as conn:
+        for sequence in (3, 3, 4):
+            conn.execute(put, [sequence, "head"])
+        with pytest.raises(Defect, match="42501"):
+            conn.execute(put, [3, "head"])
+        with pytest.raises(Defect, match="42501"):
+            conn.execute("update sluis.certificate_checkpoint set kind = 'dropped'")
+        assert rows(conn, "select sequence, kind from sluis.certificate_checkpoint") == [
+            {"sequence": 4, "kind": "head"}
+        ]
 
 
 def test_retention_drops_months_that_are_over_for_long_and_no_other_whatever_it_asks(database: Database) -> None:

@@ -258,7 +258,7 @@ def _held(everything: bool, merchants: tuple[str, ...]) -> str:
 def _show_certificate(certificate: Certificate) -> None:
     lines = [
         (deletion.category, moment(deletion.cutoff), place, str(deletion.before.get(place, 0)),
-         str(deletion.deleted.get(place, 0)), str(deletion.after.get(place, 0)))
+         str(deletion.deleted.get(place, 0)), str(deletion.after.get(place, "not counted")))
         for deletion in certificate.deletions
         for place in sorted({*deletion.before, *deletion.deleted, *deletion.after})
     ]  # fmt: skip

@@ -17,10 +17,11 @@ from sluis.privacy.register import read_register, register_path
 from sluis.privacy.restore import Restored
 from sluis.privacy.restore import restore as put_back
 from sluis.privacy.retention.at_once import carry_out
+from sluis.privacy.retention.runs import OF_RESTORE
 from sluis.store.database import OWNER_URL, Connection, owner_connection, owner_url
 
 #: Of a restore's own run of retention.
-RUN_ID = "restore"
+RUN_ID = OF_RESTORE
 
 
 def make(directory: Path | None) -> Backup:

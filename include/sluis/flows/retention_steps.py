@@ -134,6 +134,9 @@ def prove(request: RetentionRequest) -> RetentionStep:
     with retention_connection() as conn:
         run = engine.prove(conn, _run(conn, request), published, kit=kit())
         for name, planned in sorted(run.plan.categories.items()):
+            if name not in run.done.after:
+                _log.warning("run %d: category %s left the register: what is left was not counted", run.id, name)
+                continue
             _log.info(
                 "run %d: category %s: nothing is left from before %s%s", run.id, name, _moment(planned.cutoff),
                 " that is not held" if planned.held or planned.held_merchants else "",

@@ -33,7 +33,7 @@ def check(
     airflow: Connection | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Checked:
-    """Check everything that can be reached. ``conn`` is the store's, as its owner or as the role of retention.
+    """Check everything that can be reached. ``conn`` is the store's, as its owner.
 
     ``environ`` names the folders (``register_files.ROOTS``). Raises ``RetryLater("database_away")``.
     """

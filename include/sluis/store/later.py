@@ -30,7 +30,7 @@ TABLES: Mapping[str, _Table] = {
     "merchant_period": _Table(("merchant_code", "category"), "set_at", of_merchant=True),
     "retention_run": _Table(("id",), "ended_at"),  # once it is over
     "deletion_certificate": _Table(("sequence",), "made_at"),
-    "certificate_checkpoint": _Table(("sequence", "kind"), "made_at"),
+    "certificate_checkpoint": _Table(("kind",), "made_at"),
     "register_event": _Table(("version",), "published_at"),
 }
 

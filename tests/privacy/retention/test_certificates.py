@@ -19,8 +19,15 @@ from sluis.flows import keys
 from sluis.privacy.keyring import Keyring
 from sluis.privacy.register import read_register
 from sluis.privacy.retention import checkpoints
-from sluis.privacy.retention.certificates import Deletion, ExpiringCertificates, ProvedRun, certify, verify
-from sluis.privacy.retention.chain import NO_HASH, Certificate, Verified, certificate_hash, listing
+from sluis.privacy.retention.certificates import (
+    Deletion,
+    ExpiringCertificates,
+    ProvedRun,
+    certify,
+    sign_unsigned,
+    verify,
+)
+from sluis.privacy.retention.chain import NO_HASH, RESTARTED, Certificate, Verified, certificate_hash, listing
 from sluis.privacy.retention.contract import Rule
 from sluis.store.database import Connection, row
 from tests.conftest import Database
@@ -202,6 +209,9 @@ ATTACKS: Mapping[str, tuple[Callable[[Connection], None], int, str]] = {
         sql("delete from sluis.deletion_certificate where sequence = 5", "delete from sluis.certificate_checkpoint"),
         5, "of retention run",
     ),
+    "all taken out, with the runs": (
+        sql("delete from sluis.deletion_certificate", "delete from sluis.retention_run"), 1, "is missing",
+    ),
     "everything taken out": (
         sql("delete from sluis.deletion_certificate", "delete from sluis.certificate_checkpoint"),
         1, "of retention run",
@@ -233,6 +243,71 @@ def test_whatever_is_done_to_the_chain_is_found_and_named(
     findings = told(look(database))
     assert any(found == sequence and what in words for found, words in findings), findings
     assert "@" not in str(findings)
+
+
+def test_whoever_takes_over_the_role_that_deletes_cannot_begin_a_chain_anew(
+    database: Database, chain: list[Certificate]
+) -> None:
+    with database.retention() as conn:
+        old = checkpoints.stored(conn)[0]
+        certified(conn, database.keyring, proved(conn, 6), 6)
+        with pytest.raises(Defect, match="42501"):
+            conn.execute("delete from sluis.certificate_checkpoint")
+        with pytest.raises(Defect, match="42501"):  # a head of yesterday, and the chain cut off to it
+            conn.execute(
+                "update sluis.certificate_checkpoint set sequence = %s, signature = decode(%s, 'hex')",
+                [old.sequence, old.signature],
+            )
+        conn.execute("delete from sluis.deletion_certificate")
+        conn.execute("delete from sluis.retention_run")
+        assert [sequence for sequence, _ in told(look(database))] == [1, 2, 3, 4, 5, 6]
+        certified(conn, database.keyring, proved(conn, 7), 7)
+        assert checkpoints.stored(conn)[0].sequence == 6
+    assert not look(database).holds
+
+
+def test_a_chain_that_begins_behind_runs_without_a_record_waits_for_a_person(
+    database: Database, chain: list[Certificate]
+) -> None:
+    with database.owner() as owner:  # its rights suffice to take away all that there is
+        for table in ("deletion_certificate", "certificate_checkpoint", "retention_run"):
+            owner.execute(f"delete from sluis.{table}")  # type: ignore[call-overload]
+    with database.retention() as conn:
+        link = certified(conn, database.keyring, proved(conn, 6), 6)
+        assert (link.sequence, checkpoints.stored(conn)) == (1, [])
+        assert told(look(database)) == [(1, RESTARTED), (1, "was not signed")]
+        certified(conn, database.keyring, proved(conn, 7), 7)
+    assert {what for _, what in told(look(database))} == {RESTARTED, "and what follows it was not signed"}
+    with database.owner() as owner:  # who looked at them
+        assert sign_unsigned(owner, keyring=database.keyring) == 2
+    assert look(database).holds
+
+
+def test_runs_that_came_to_nothing_do_not_keep_a_chain_from_beginning(database: Database) -> None:
+    with database.retention() as conn:
+        proved(conn, 1, "superseded")
+        proved(conn, 2, "waiting")
+        certified(conn, database.keyring, proved(conn, 3))
+    assert look(database).holds
+
+
+def test_a_chain_that_was_dropped_to_its_end_has_its_head_all_the_same(
+    database: Database, chain: list[Certificate]
+) -> None:
+    with database.retention() as conn:
+        ExpiringCertificates(conn, database.keyring).delete(rule(chain[2].made_at))
+        assert look(database).holds
+        conn.execute("delete from sluis.deletion_certificate")
+        conn.execute("delete from sluis.retention_run")
+        assert told(look(database)) == [(3, "is missing"), (4, "is missing"), (5, "is missing")]
+    with database.owner() as owner:
+        owner.execute("delete from sluis.certificate_checkpoint where kind = 'head'")
+    missing = (2, "was dropped, and the signed head of the chain is missing")
+    assert told(look(database)) == [missing]
+    with database.retention() as conn:
+        certified(conn, database.keyring, proved(conn, 6), 6)
+        assert [c.kind for c in checkpoints.stored(conn)] == ["dropped"]
+    assert missing in told(look(database))
 
 
 def test_a_chain_that_is_broken_is_not_signed_over(database: Database, chain: list[Certificate]) -> None:

@@ -32,7 +32,8 @@ def carry_out(
 ) -> Mapping[str, int]:
     """Delete what has expired at a moment in the store's tables, prove it and certify it; returns rows per category.
 
-    The guard is answered with the plan's own hash. Raises what the steps raise.
+    The guard is answered with the plan's own hash, so a run of a restore (``runs.OF_RESTORE``) is no measure for it
+    later. Raises what the steps raise.
     """
     tables = of_store(published)
     kit = Kit()

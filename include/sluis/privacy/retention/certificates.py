@@ -18,6 +18,7 @@ from sluis.privacy.keyring import Keyring
 from sluis.privacy.retention import checkpoints
 from sluis.privacy.retention.chain import (
     NO_HASH,
+    RESTARTED,
     UNSIGNED,
     Certificate,
     Deletion,
@@ -25,6 +26,7 @@ from sluis.privacy.retention.chain import (
     certificate_hash,
     of_run,
     read_chain,
+    restarted,
     verified,
     verify,
 )
@@ -52,8 +54,9 @@ def certify(
     """Append the certificate of a proved run, sign the new head and mark the run as certified, all or nothing.
 
     A run that has its certificate already gets the same one. Runs that certify at once wait for each other. Where the
-    chain no longer verifies the certificate is written all the same (the deletions took place), but its head is not
-    signed: we sign nothing that we cannot vouch for, and ``verify`` goes on telling what is wrong. Raises
+    chain no longer verifies, or begins behind runs without a record, the certificate is written all the same (the
+    deletions took place), but its head is not signed: we sign nothing that we cannot vouch for, and ``verify`` goes on
+    telling what is wrong. Raises
     ``Defect("not_proved")`` for a run that is not proved, or whose plan is not the one that was stored.
     """
     with conn.transaction():
@@ -61,16 +64,16 @@ def certify(
         _must_be_proved(conn, run)
         if (made := of_run(conn, run.id)) is not None:
             return made
-        found = verified(conn, checkpoints.public_keys(keyring))
+        found = verified(conn, checkpoints.public_keys(keyring)).findings
         link = _appended(conn, _told(run, code_version, backups_gone_on), now or now_utc())
         conn.execute(
             "update sluis.retention_run set state = 'certified', ended_at = %s where id = %s", [link.made_at, run.id]
         )
         RetentionRuns(conn).forget(run.id)
-        if found.holds:
-            checkpoints.sign(conn, keyring, "head", sequence=link.sequence, hash_=link.hash, certified_at=link.made_at)
-        else:
+        if found or restarted(conn, read_chain(conn)):
             _log.error("the chain of certificates is broken, its head is not signed: run `sluis retention verify`")
+        else:
+            checkpoints.sign(conn, keyring, "head", sequence=link.sequence, hash_=link.hash, certified_at=link.made_at)
     _log.info("certificate %d of retention run %d: %s", link.sequence, run.id, link.hash)
     return link
 
@@ -78,12 +81,13 @@ def certify(
 def sign_unsigned(conn: Connection, *, keyring: Keyring) -> int:
     """Sign the head of a chain with which nothing is wrong but that its last links were not signed; returns how many.
 
-    For a person who looked at them: so it is after a key was lost and its checkpoints were renewed.
+    For a person who looked at them: so it is after a key was lost and its checkpoints were renewed, and where a chain
+    begins behind runs without a record.
     """
     with conn.transaction():
         conn.execute("select pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
         found = verified(conn, checkpoints.public_keys(keyring)).findings
-        if not found or any(finding.what not in UNSIGNED for finding in found):
+        if not found or any(finding.what not in (*UNSIGNED, RESTARTED) for finding in found):
             return 0
         link = read_chain(conn).links[-1]
         checkpoints.sign(

@@ -3,9 +3,12 @@
 ``hash`` = SHA-256 over the canonical JSON (``core.canonical``) of the certificate, the fields of ``Certificate`` by
 name, ``previous_hash`` included and ``hash`` left out. The first one follows 64 zeros. Its head is signed
 (``checkpoints``), and every run of retention that is certified must have its certificate: so a chain that was edited,
-filled in, cut off at its end or made anew does not verify. What nobody can see from inside is a whole database put back
-to an earlier day: against that an auditor notes sequence and hash of the head (it stands in the task's log), and gives
-them to ``verify``.
+filled in, cut off at its end or emptied does not verify, as long as its signed head is there. The role that deletes
+can neither delete that nor put an older one in its place. The database's owner can: a chain of which he took away
+every certificate, checkpoint and run begins anew, and is not signed before a person looked at it (``RESTARTED``). What
+nobody can see from inside is a whole database put back to an earlier day, the counter of runs with it: against that an
+auditor notes sequence and hash of the head (it stands in the task's log), and gives them to ``verify``.
+docs/decisions/0015 has the whole list.
 """
 
 from __future__ import annotations
@@ -25,6 +28,9 @@ from sluis.store.database import Connection, row, rows
 NO_HASH = "0" * 64
 #: What is said of links behind the last one that was signed.
 UNSIGNED = ("was not signed", "and what follows it was not signed")
+#: What is said of a first certificate without a signature, when numbers of runs were given out before its run of which
+#: nothing is left. A run that was killed while it was planned leaves such a number too, so a person decides.
+RESTARTED = "begins the chain, and of runs of retention before it there is no record"
 #: Findings of one kind that are named one by one: a forged sequence must not fill the memory.
 _MOST = 20
 
@@ -36,7 +42,7 @@ class Deletion(Frozen):
     cutoff: Moment | None  #: what was older has gone; ``None``: by the contract's end alone
     before: Mapping[str, int] = {}  #: expired when it was planned
     deleted: Mapping[str, int] = {}
-    after: Mapping[str, int] = {}  #: expired when it was proved
+    after: Mapping[str, int] = {}  #: expired when it was proved; a place that is not in it was not counted
 
 
 class ProvedRun(Frozen):
@@ -163,6 +169,7 @@ def verified(conn: Connection, trusted: Collection[str], noted: tuple[int, str] 
         *_start(chain),
         *_signed(chain, trusted),
         *_end(chain),
+        *restarted(conn, chain),
         *_runs(conn, chain),
         *_as_noted(chain, noted),
     ]
@@ -227,9 +234,21 @@ def _end(chain: Chain) -> list[Finding]:
     dropped = chain.dropped.sequence if chain.dropped else 0
     last = chain.links[-1].sequence if chain.links else dropped
     head = chain.head.sequence if chain.head else dropped
+    if chain.dropped and not chain.head:  # nothing is dropped before a head was signed, and a head is never deleted
+        return [Finding(dropped, "was dropped, and the signed head of the chain is missing")]
     if last > head:
         return [Finding(head + 1, UNSIGNED[last > head + 1])]
     return [Finding(sequence, "is missing") for sequence in range(last + 1, head + 1)[:_MOST]]
+
+
+def restarted(conn: Connection, chain: Chain) -> list[Finding]:
+    """Return a finding for a chain without any signature that begins behind runs of which there is no record."""
+    if chain.signed or not chain.links:
+        return []
+    first = chain.links[0]
+    found = row(conn, "select count(*) as there from sluis.retention_run where id < %s", [first.retention_run])
+    whole = found is not None and found["there"] >= first.retention_run - 1
+    return [] if whole else [Finding(first.sequence, RESTARTED)]
 
 
 def _runs(conn: Connection, chain: Chain) -> list[Finding]:

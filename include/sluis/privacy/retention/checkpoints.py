@@ -85,20 +85,24 @@ def stored(conn: Connection) -> list[Checkpoint]:
 def sign(
     conn: Connection, keyring: Keyring, kind: Kind, *, sequence: int, hash_: str, certified_at: datetime
 ) -> Checkpoint:
-    """Store a statement about a certificate, in the place of all earlier ones of its kind."""
+    """Store a statement about a certificate, in the place of the earlier one of its kind.
+
+    It is changed and never deleted: the role that deletes cannot take it away, nor put an older one back.
+    """
     fields: dict[str, Any] = {"sequence": sequence, "kind": kind, "hash": hash_, "certified_at": certified_at}
     made = Checkpoint(**fields, made_at=now_utc(), public_key=public_key(keyring))
     signature = _private(keyring, keyring.primary_id).sign(_statement(made)).hex()
     made = made.model_copy(update={"signature": signature})
-    with conn.transaction():
-        conn.execute("delete from sluis.certificate_checkpoint where kind = %s", [kind])
-        conn.execute(
-            """insert into sluis.certificate_checkpoint
-            (sequence, kind, hash, certified_at, made_at, public_key, signature)
-            values (%(sequence)s, %(kind)s, decode(%(hash)s, 'hex'), %(certified_at)s, %(made_at)s,
-            decode(%(public_key)s, 'hex'), decode(%(signature)s, 'hex'))""",
-            made.model_dump(),
-        )
+    conn.execute(
+        """insert into sluis.certificate_checkpoint
+        (sequence, kind, hash, certified_at, made_at, public_key, signature)
+        values (%(sequence)s, %(kind)s, decode(%(hash)s, 'hex'), %(certified_at)s, %(made_at)s,
+        decode(%(public_key)s, 'hex'), decode(%(signature)s, 'hex'))
+        on conflict (kind) do update set sequence = excluded.sequence, hash = excluded.hash,
+        certified_at = excluded.certified_at, made_at = excluded.made_at, public_key = excluded.public_key,
+        signature = excluded.signature""",
+        made.model_dump(),
+    )
     return made
 
 

@@ -14,7 +14,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from sluis.errors import NotConfigured
-from sluis.privacy.register import Category, Method
+from sluis.privacy.register import Category, Method, Place
 from sluis.privacy.retention.contract import Rule
 from sluis.privacy.retention.kit import Tools
 from sluis.privacy.retention.schema import Reference, Table
@@ -26,6 +26,8 @@ _INSTEAD = {("debtor_link", "last_booked_on"): "created_at"}
 #: When a row was made, in tables whose trigger's date can lie long before that (a late booking of an old order).
 _MADE = {"booking": "claimed_at", "payment": "claimed_at"}
 _NEVER = sql.SQL("false")
+#: Without it no keyed hash of a merchant's customers can be looked up: it stays while anything pseudonymous is held.
+_HASH_KEY = "hash_key_wrapped"
 #: Method ``at_once``: what its own command should have taken with it.
 _MISSED: dict[str, LiteralString] = {
     "credential": "exists (select from sluis.integration as i where i.merchant_code = {a}.merchant_code"
@@ -43,7 +45,15 @@ def expired_rows(tools: Tools, rule: Rule, table: Table, alias: str = "t") -> sq
 
 def expired_columns(tools: Tools, rule: Rule, table: Table, columns: Sequence[str], alias: str = "t") -> sql.Composable:
     """Return the condition under which ``columns`` of a row are emptied."""
-    return _all([_filled(columns, alias), _time_has_come(tools, rule, table, alias)])
+    here = [_filled(columns, alias), _time_has_come(tools, rule, table, alias)]
+    if table.name == "merchant" and _HASH_KEY in columns:
+        here += [
+            _nothing_held(tools, other, place, alias)
+            for other in tools.rules.values()
+            if other.category.data == "pseudonymous" and (other.held or other.held_merchants)
+            for place in other.category.places
+        ]
+    return _all(here)
 
 
 def standing(rule: Rule, table: Table, columns: Sequence[str] = (), alias: str = "t") -> sql.Composable:
@@ -173,6 +183,23 @@ def _not_held_here(other: tuple[Rule, list[str]], table: Table, alias: str) -> s
         whose = _of_merchants(table, alias, sorted(held.held_merchants))
         return sql.SQL("not ({} and {})").format(whose, _filled(columns, alias))
     return sql.SQL("true")
+
+
+def _nothing_held(tools: Tools, other: Rule, place: Place, alias: str) -> sql.Composable:
+    """Return the condition that a hold on another category keeps nothing of the merchant of this row in one place."""
+    table = tools.schema.tables.get(place.table or "")
+    if table is None or table.merchant is None or table.name == "merchant":
+        return sql.SQL("true")
+    kept = f"{alias}_{table.name}"
+    same = sql.SQL("{} = {}").format(sql.Identifier(kept, table.merchant), sql.Identifier(alias, "code"))
+    conditions: list[sql.Composable] = [same]
+    if not other.held:
+        conditions.append(_of_merchants(table, kept, sorted(other.held_merchants)))
+    if other.category.method is Method.EMPTY_COLUMNS:
+        conditions.append(_filled(place.columns, kept))
+    return sql.SQL("not exists (select from {} as {} where {})").format(
+        _name(table), sql.Identifier(kept), _all(conditions)
+    )
 
 
 def _nobody_refers(tools: Tools, reference: Reference, alias: str) -> sql.Composable:

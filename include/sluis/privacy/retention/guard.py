@@ -8,6 +8,10 @@ for its size. What counts as large:
   share. Not for what lives shorter than a month: that empties itself as a matter of course (a quiet day leaves nothing
   but expired VAT number checks).
 
+What runs of the last day deleted counts with the plan, so that it cannot pass in pieces (merchant by merchant); it is
+no measure yet. What a person confirmed is a measure at once, and does not count with the plan. What a restore deleted
+is never a measure: it catches up in one go with what many days deleted, and answers the guard itself.
+
 And a clock is strange when it is a day or more away from the database's, or behind that of the last certified run.
 """
 
@@ -19,7 +23,7 @@ from typing import NamedTuple
 
 from sluis.privacy.periods import not_longer
 from sluis.privacy.register import Register
-from sluis.privacy.retention.runs import CategoryPlan, Plan, RetentionRun
+from sluis.privacy.retention.runs import OF_RESTORE, CategoryPlan, Plan, RetentionRun
 
 FLOOR = 1000
 TIMES = 3
@@ -27,6 +31,8 @@ FEW = 50
 SHARE = 0.9
 _SHORT = "P29D"
 _CLOCKS_APART = timedelta(days=1)
+#: Shorter than the day between two nights, of which each has its own measure.
+_PIECES = timedelta(hours=20)
 
 
 class Alarm(NamedTuple):
@@ -39,9 +45,14 @@ class Alarm(NamedTuple):
 def alarms(run: RetentionRun, certified: list[RetentionRun], register: Register) -> list[Alarm]:
     """Return everything about a plan that a person should look at first."""
     found = _clock(run, certified)
+    own = [earlier for earlier in certified if earlier.dag_run_id != OF_RESTORE]
+    pieces = [earlier for earlier in own if _is_piece(earlier, run)]
+    measure = [earlier for earlier in own if not _is_piece(earlier, run)]
     short = {c.id for c in register.categories if c.period is not None and not_longer(c.period, _SHORT)}
     for name, planned in run.plan.categories.items():
-        found += _size(name, planned, certified, shares=name not in short)
+        if planned.total:
+            before = sum(_went(piece, name) for piece in pieces)
+            found += _size(name, planned, measure, before, shares=name not in short)
     return found
 
 
@@ -64,21 +75,35 @@ def _clock(run: RetentionRun, certified: list[RetentionRun]) -> list[Alarm]:
     return found
 
 
-def _size(name: str, planned: CategoryPlan, certified: list[RetentionRun], *, shares: bool) -> list[Alarm]:
-    total = planned.total
-    largest = max((sum(run.done.deleted.get(name, {}).values()) for run in certified), default=0)
+def _is_piece(earlier: RetentionRun, run: RetentionRun) -> bool:
+    """Whether a certified run counts with a plan: it ended shortly before, and no person looked at it."""
+    ended = earlier.ended_at or earlier.started_at
+    return earlier.confirmed_at is None and ended > run.started_at - _PIECES
+
+
+def _size(
+    name: str, planned: CategoryPlan, measure: list[RetentionRun], before: int, *, shares: bool
+) -> list[Alarm]:  # fmt: skip
+    """Compare what goes, and what went ``before`` on the same day, with what the runs of ``measure`` deleted."""
+    total, standing = planned.total + before, planned.standing + before
+    pieces = f", after {before} within a day" if before else ""
+    largest = max((_went(run, name) for run in measure), default=0)
     if total > max(FLOOR, TIMES * largest):
-        return [Alarm(name, f"{total} go, and never more than {largest} went at once")]
-    share = _share(total, planned.standing)
-    if shares and total > FEW and share >= SHARE and not any(_gave_up(run, name) for run in certified):
-        return [Alarm(name, f"{total} of {planned.standing} go: nearly all that stands there")]
+        return [Alarm(name, f"{planned.total} go{pieces}, and never more than {largest} went at once")]
+    if shares and total > FEW and _share(total, standing) >= SHARE and not any(_gave_up(run, name) for run in measure):
+        return [Alarm(name, f"{planned.total} of {planned.standing} go{pieces}: nearly all that stands there")]
     return []
+
+
+def _went(run: RetentionRun, name: str) -> int:
+    """Return how much a run deleted of a category."""
+    return sum(run.done.deleted.get(name, {}).values())
 
 
 def _gave_up(run: RetentionRun, name: str) -> bool:
     """Whether a certified run deleted so large a share of the category."""
     before = run.plan.categories.get(name)
-    went = sum(run.done.deleted.get(name, {}).values())
+    went = _went(run, name)
     return before is not None and went > FEW and _share(went, before.standing) >= SHARE
 
 

@@ -46,17 +46,20 @@ def work(
     held: list[Hold] | None = None,
     as_of: datetime | None = None,
 ) -> Work:
-    """Prepare the work of a run: of a stored ``plan``, or of a new one.
+    """Prepare the work of a run: of a stored ``plan`` (what the register still has of it), or of a new one.
 
-    Raises ``NotConfigured``: ``deleter_missing``, ``category_unknown``, ``merchant_unknown``, ``register_table``.
+    Raises ``NotConfigured``: ``deleter_missing``, ``register_table``; of a new plan also ``category_unknown`` and
+    ``merchant_unknown``.
     """
     register, schema = published.register_, read_schema(conn)
-    names = scope(register, schema, merchant=merchant, category=category)
-    rules = rules_at(conn, register, clock, merchant=merchant, held=holds_now(conn, clock) if held is None else held)
-    if plan is not None:
+    held = holds_now(conn, clock) if held is None else held
+    rules = rules_at(conn, register, clock, merchant=merchant, held=held, planned=plan is not None)
+    if plan is None:
+        names = scope(register, schema, merchant=merchant, category=category)
+    else:
         cut = narrowed(rules, plan)
-        names, rules = names & cut.keys(), rules | cut
-    tools = Tools(conn, kit, register, rules, frozenset(names), schema, as_of)
+        names, rules = frozenset(cut), rules | cut
+    tools = Tools(conn, kit, register, rules, names, schema, as_of)
     deleters = known_deleters(tools)
     check_deleters(register, deleters)
     ordered = sorted((rules[name] for name in names), key=lambda rule: _order(tools, rule.category))

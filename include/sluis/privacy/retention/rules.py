@@ -22,14 +22,16 @@ from sluis.store.merchant_periods import MerchantPeriods, in_force
 
 
 def rules_at(
-    conn: Connection, register: Register, clock: datetime, *, merchant: str | None = None, held: Iterable[Hold] = ()
-) -> dict[str, Rule]:
+    conn: Connection, register: Register, clock: datetime, *, merchant: str | None = None, held: Iterable[Hold] = (),
+    planned: bool = False,
+) -> dict[str, Rule]:  # fmt: skip
     """Return the rule of every category of the register, by id.
 
-    Raises ``NotConfigured("merchant_unknown")`` for a merchant that is not there.
+    Raises ``NotConfigured("merchant_unknown")`` for a merchant that is not there, unless it was ``planned`` when he
+    was: his row may be what that plan deleted.
     """
     contracts = {found["code"]: found["ended_at"] for found in rows(conn, "select code, ended_at from sluis.merchant")}
-    if merchant is not None and merchant not in contracts:
+    if merchant is not None and merchant not in contracts and not planned:
         raise NotConfigured(f"there is no merchant {merchant}", code="merchant_unknown")
     ended = {code: moment for code, moment in contracts.items() if moment is not None}
     chosen = {code: in_force(register, periods) for code, periods in MerchantPeriods(conn).all().items()}

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 
 from sluis.errors import Defect, ProofFailed, RetryLater
-from sluis.privacy.register import Published
+from sluis.privacy.register import Category, Published
 from sluis.privacy.retention.certificates import Deletion, ProvedRun
 from sluis.privacy.retention.contract import Count, Hold, Rule
 from sluis.privacy.retention.guard import alarms, larger_than
@@ -136,10 +136,16 @@ def earlier(conn: Connection) -> list[RetentionRun]:
 def finish_earlier(
     conn: Connection, published: Published, *, kit: Kit, certify: Callable[[Connection, ProvedRun], object]
 ) -> list[int]:
-    """Finish the runs that were killed or stopped halfway; returns their numbers."""
+    """Finish the runs that were killed or stopped halfway; returns their numbers. What was superseded is passed by."""
     finished = []
     for found in earlier(conn):
-        run = found if found.state is RunState.PROVED else delete(conn, found, published, kit=kit)
+        try:
+            run = found if found.state is RunState.PROVED else delete(conn, found, published, kit=kit)
+        except Defect as error:
+            if error.code != "plan_superseded":
+                raise
+            _log.warning("%s", error)
+            continue
         certify(conn, proved(prove(conn, run, published, kit=kit)))
         finished.append(run.id)
     return finished
@@ -149,12 +155,13 @@ def delete(conn: Connection, run: RetentionRun, published: Published, *, kit: Ki
     """Delete what a plan says, category by category, and rewrite the parts it stood in. May be killed and called again.
 
     Raises ``RetryLater("retention_busy")`` when another process deletes, or locks were busy each time: what is done is
-    done, call it again. ``Defect("plan_too_large")`` when more has expired by now than a person confirmed.
+    done, call it again. ``Defect``: ``plan_too_large`` when more has expired by now than a person confirmed,
+    ``plan_superseded`` for a run that deleted nothing yet and has categories that the register lost since.
     """
-    run = RetentionRuns(conn).get(run.id)
-    if run.state is not RunState.DELETING:
-        raise Defect(f"retention run {run.id} is {run.state.value}: the guard lets it through", code="retention_state")
+    _must_delete(RetentionRuns(conn).get(run.id))
     with _alone(conn):
+        run = _must_delete(RetentionRuns(conn).get(run.id))  # it may have been carried out meanwhile
+        _not_lost(conn, run, published)
         this = _work(conn, run, published, kit)
         if run.confirmed_at is not None:
             try:
@@ -162,6 +169,7 @@ def delete(conn: Connection, run: RetentionRun, published: Published, *, kit: Ki
             except Defect:
                 _rewrite(conn, run.id, kit)  # what an earlier try deleted leaves the disk all the same
                 raise
+        run = _without_others(conn, run, this, published)
         busy = []
         for rule in this.rules:
             try:
@@ -178,17 +186,19 @@ def delete(conn: Connection, run: RetentionRun, published: Published, *, kit: Ki
 def prove(conn: Connection, run: RetentionRun, published: Published, *, kit: Kit) -> RetentionRun:
     """Count again: nothing may be left that had expired at the run's clock, and no part unwritten.
 
-    What was counted is recorded, for the certificate. Rows that came in after the plan was made, with an old date, are
-    the next run's. Raises ``ProofFailed``; what is left is then taken again by the next ``delete``.
+    What was counted is recorded, for the certificate; of a category that the register lost meanwhile nothing is. Rows
+    that came in after the plan was made, with an old date, are the next run's. Raises ``ProofFailed``; what is left is
+    then taken again by the next ``delete``.
     """
     run = RetentionRuns(conn).get(run.id)
     if run.state in (RunState.PROVED, RunState.CERTIFIED):
         return run
     if run.state is not RunState.DELETING:
         raise Defect(f"retention run {run.id} is {run.state.value}: it deleted nothing yet", code="retention_state")
-    counts = _work(conn, run, published, kit, as_of=run.started_at).counts()
+    this = _work(conn, run, published, kit, as_of=run.started_at)
+    counts = this.counts()
     left = {name: count.total for name, count in counts.items() if count.total}
-    after = {name: _after(run, name, count) for name, count in counts.items()}
+    after = {name: _after(run, this.tools.rules[name].category, count) for name, count in counts.items()}
     RetentionRuns(conn).proof(run.id, after, _keeping(conn, run, published, kit), again=left)
     if left or run.done.rewrite:
         told = ", ".join([*(f"{name}: {count} left" for name, count in left.items()), *run.done.rewrite])
@@ -197,7 +207,7 @@ def prove(conn: Connection, run: RetentionRun, published: Published, *, kit: Kit
 
 
 def proved(run: RetentionRun) -> ProvedRun:
-    """Return what the certificate tells of a run that is proved: nothing of what it planned is left."""
+    """Return what the certificate tells of a run that is proved: nothing is left of what was counted again."""
     if run.state not in (RunState.PROVED, RunState.CERTIFIED):
         raise Defect(f"retention run {run.id} is {run.state.value}, not proved", code="not_proved")
     names = sorted({*run.plan.categories, *run.done.deleted})
@@ -214,9 +224,14 @@ def _deletion(run: RetentionRun, name: str) -> Deletion:
     return Deletion(category=name, cutoff=planned.cutoff, before=dict(planned.counts), deleted=went, after=after)
 
 
-def _after(run: RetentionRun, name: str, count: Count) -> dict[str, int]:
-    """Return what was counted again of a category, of every place it was planned for or deleted in."""
-    places = {*run.plan.categories[name].counts, *run.done.deleted.get(name, {}), *count.expired}
+def _after(run: RetentionRun, category: Category, count: Count) -> dict[str, int]:
+    """Return what was counted again of a category, and 0 of every other place it was planned for or deleted in.
+
+    Not of tables that are none of its places by now: those were not counted.
+    """
+    if all(place.table is not None for place in category.places):
+        return dict(sorted(count.expired.items()))
+    places = {*run.plan.categories[category.id].counts, *run.done.deleted.get(category.id, {}), *count.expired}
     return {place: count.expired.get(place, 0) for place in sorted(places)}
 
 
@@ -270,23 +285,59 @@ def _no_more_than_confirmed(conn: Connection, run: RetentionRun, this: Work) -> 
     )
 
 
+def _must_delete(run: RetentionRun) -> RetentionRun:
+    if run.state is not RunState.DELETING:
+        raise Defect(f"retention run {run.id} is {run.state.value}: the guard lets it through", code="retention_state")
+    return run
+
+
+def _not_lost(conn: Connection, run: RetentionRun, published: Published) -> None:
+    """Supersede a run that has categories the register lost since, if it deleted nothing; else go on without them.
+
+    What went of them stands in the certificate, and no count after it: whether anything is left nobody knows.
+    """
+    lost = run.lost(published.register_)
+    if not lost:
+        return
+    if run.untouched:
+        RetentionRuns(conn).supersede(run)
+        raise Defect(
+            f"retention run {run.id} deleted nothing and is superseded: the register no longer has {', '.join(lost)};"
+            " plan anew",
+            code="plan_superseded",
+        )
+    _log.warning(
+        "run %d goes on without what the register no longer has, and its certificate cannot say that this is gone: %s",
+        run.id, ", ".join(lost),
+    )  # fmt: skip
+
+
+def _without_others(conn: Connection, run: RetentionRun, this: Work, published: Published) -> RetentionRun:
+    """Plan a run anew that deletes nothing yet, where another one deleted meanwhile: what went is told by that one."""
+    runs = RetentionRuns(conn)
+    if not run.untouched or not runs.others_deleted(run):
+        return run
+    merchant, category = run.plan.merchant, run.plan.category
+    again = made(this, published, run.clock, merchant=merchant, category=category, holds=run.plan.holds)
+    before, now = ({name: dict(p.counts) for name, p in plan.categories.items()} for plan in (run.plan, again))
+    return runs.replan(run, again) if now != before else run
+
+
 def _carry_out(conn: Connection, run: RetentionRun, rule: Rule, published: Published, kit: Kit) -> None:
-    """Delete one category, with the holds as they are at that moment."""
+    """Delete one category, with the holds as they are at that moment; in batches, as they are at each."""
     name = rule.category.id
     runs = RetentionRuns(conn)
     if name in runs.get(run.id).done.finished:
         return
     this = _work(conn, run, published, kit)
     rule = this.tools.rules[name]
-    deleter = this.deleter(rule)
-    if not isinstance(deleter, Batched):
+    if not isinstance(deleter := this.deleter(rule), Batched):
         went = deleter.delete(rule)
         runs.record(run.id, name, went, finished=True)
         return
     with patience(conn, kit.lock_seconds):
         for _ in range(_PASSES):
-            _batches(conn, run.id, rule, deleter)
-            if deleter.count(rule).total == 0:
+            if _batches(conn, run, name, published, kit) == 0:
                 break
     runs.record(run.id, name, {}, finished=True)
 
@@ -303,15 +354,32 @@ def _rewrite(conn: Connection, number: int, kit: Kit) -> list[str]:
     return busy
 
 
-def _batches(conn: Connection, number: int, rule: Rule, deleter: Batched) -> None:
+def _batches(conn: Connection, run: RetentionRun, name: str, published: Published, kit: Kit) -> int:
+    """Do all batches of a category, each with the holds in force then; returns how much has expired after them.
+
+    While a batch lasts no hold can be made: so once ``sluis hold add`` is done, nothing of it goes any more.
+    """
     runs = RetentionRuns(conn)
+    held: list[Hold] | None = None
     while True:
         with conn.transaction():
-            went = deleter.batch(rule)
+            conn.execute("lock table sluis.hold in share mode")
+            if (now := holds_now(conn, run.clock)) != held:
+                held, this = now, _work(conn, run, published, kit, held=now)
+                rule, batched = _batched(this, name)
+            went = batched.batch(rule)
             if went is None:
-                return
+                break
             if went.rows:
-                runs.record(number, rule.category.id, went.rows, rewrite=went.parts)
+                runs.record(run.id, name, went.rows, rewrite=went.parts)
+    return this.deleter(rule).count(rule).total
+
+
+def _batched(this: Work, name: str) -> tuple[Rule, Batched]:
+    rule = this.tools.rules[name]
+    deleter = this.deleter(rule)
+    assert isinstance(deleter, Batched)  # asked for those alone
+    return rule, deleter
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from sluis.core.frozen import Frozen, Moment
 from sluis.errors import Defect
+from sluis.privacy.register import Register
 from sluis.store.database import Connection, row, rows
 
 
@@ -118,14 +119,30 @@ class RetentionRun(Frozen):
     done: Done
     started_at: Moment  #: by the database's clock
     confirmed_at: Moment | None = None
+    ended_at: Moment | None = None
 
     @property
     def clock(self) -> Moment:
         """The moment from which everything is counted back."""
         return self.plan.clock
 
+    @property
+    def untouched(self) -> bool:
+        """Whether it deleted nothing yet."""
+        return not any(sum(counts.values()) for counts in self.done.deleted.values())
 
-_COLUMNS = "id, dag_run_id, state, plan, plan_hash, done, started_at, confirmed_at"
+    def lost(self, register: Register) -> list[str]:
+        """Return the planned categories that a register does not have (any more)."""
+        return sorted(self.plan.categories.keys() - {category.id for category in register.categories})
+
+
+#: ``dag_run_id`` of the runs of a restore, which answer the guard themselves.
+OF_RESTORE = "restore"
+_COLUMNS = "id, dag_run_id, state, plan, plan_hash, done, started_at, confirmed_at, ended_at"
+#: Runs that deleted something while another waited to begin. An hour, as the end is by the clock of the process.
+_BESIDE = """select from sluis.retention_run where id <> %s and state in ('deleting', 'proved', 'certified')
+    and coalesce(ended_at, 'infinity') >= %s::timestamptz - interval '1 hour'
+    and jsonb_path_exists(done, '$.deleted.*.* ? (@ > 0)') limit 1"""
 _SCOPE = "merchant_code is not distinct from %(merchant)s and category is not distinct from %(category)s"
 
 
@@ -151,12 +168,29 @@ class RetentionRuns:
             )  # fmt: skip
 
     def replan(self, run: RetentionRun, plan: Plan) -> RetentionRun:
-        """Put another plan (with holds taken out) in the place of one that was not begun."""
+        """Put another plan (with holds taken out, or what others deleted) in the place of one that deleted nothing."""
         return self._one(
             "update sluis.retention_run set plan = %(plan)s, plan_hash = decode(%(hash)s, 'hex')"
-            " where id = %(id)s and state = 'planned'",
-            {"id": run.id, "plan": Jsonb(plan.model_dump(mode="json")), "hash": plan.sha256()},
-        )
+            " where id = %(id)s and state = %(from)s",
+            {
+                "id": run.id, "from": run.state.value, "plan": Jsonb(plan.model_dump(mode="json")),
+                "hash": plan.sha256(),
+            },
+        )  # fmt: skip
+
+    def others_deleted(self, run: RetentionRun) -> bool:
+        """Whether another run deleted anything since this one was planned."""
+        return row(self._conn, _BESIDE, [run.id, run.started_at]) is not None
+
+    def supersede(self, run: RetentionRun) -> None:
+        """End a run that deleted nothing: a new plan takes its place."""
+        with self._conn.transaction():
+            self._one(
+                "update sluis.retention_run set state = 'superseded', ended_at = now()"
+                " where id = %(id)s and state = %(from)s",
+                {"id": run.id, "from": run.state.value},
+            )
+            self.forget(run.id)
 
     def get(self, number: int) -> RetentionRun:
         """Return a run; raises ``Defect("retention_run")`` when there is none of this number."""

@@ -166,13 +166,12 @@ comment on column sluis.deletion_certificate.hash is
 
 create table sluis.certificate_checkpoint (
     sequence bigint not null,
-    kind text not null check (kind in ('head', 'dropped')),
+    kind text primary key check (kind in ('head', 'dropped')),
     hash bytea not null,
     certified_at timestamptz not null,
     made_at timestamptz not null default now(),
     public_key bytea not null,
-    signature bytea not null,
-    primary key (sequence, kind)
+    signature bytea not null
 );
 comment on table sluis.certificate_checkpoint is
     'Signed statements of the chain of certificates: its head, and where it starts once its oldest links were dropped.';

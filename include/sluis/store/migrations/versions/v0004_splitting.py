@@ -196,12 +196,14 @@ grant execute on function sluis.provide_months(date), sluis.drop_months(text, da
 """
 
 #: The least that retention's statements need: rows by date, key and state, and to empty columns. It reads no name of a
-#: merchant, no credential, no ciphertext, and adds nothing but its own records.
+#: merchant, no setting, no credential, no ciphertext, and adds nothing but its own records. What it may change of a
+#: record of others it may only empty (``_EMPTIED``); the signed head of the chain it can neither delete nor put back.
 _GRANTS = """
 grant usage on schema sluis to sluis_retention;
 grant select (code, created_at, ended_at, key_id, hash_key_wrapped), update (hash_key_wrapped, key_id), delete
     on sluis.merchant to sluis_retention;
-grant select, delete on sluis.integration, sluis.merchant_period to sluis_retention;
+grant select, delete on sluis.merchant_period to sluis_retention;
+grant select (merchant_code, code, administration_key, state), delete on sluis.integration to sluis_retention;
 grant select (merchant_code, integration_code, side, updated_at), delete on sluis.credential to sluis_retention;
 grant select, delete, update (reference, order_number, total_cents, vat_cents, package_total_cents, package_vat_cents,
     figures, payment_method, paid, evidence, original_date) on sluis.booking to sluis_retention;
@@ -213,10 +215,35 @@ grant select, delete, update (shop_order_id, order_number, field, total_cents, w
 grant select (merchant_code, batch_id, stage, number, items, created_at), delete
     on sluis.transit_chunk to sluis_retention;
 grant select, insert, update, delete on sluis.retention_run to sluis_retention;
-grant select, insert, delete on sluis.deletion_certificate, sluis.certificate_checkpoint, sluis.notice, sluis.tombstone
-    to sluis_retention;
+grant select, insert, delete on sluis.deletion_certificate, sluis.notice, sluis.tombstone to sluis_retention;
+grant select, insert, update on sluis.certificate_checkpoint to sluis_retention;
 grant select, delete on sluis.hold to sluis_retention;
 grant select, insert, update on sluis.invoicing_month to sluis_task;
+"""
+#: What the role that deletes empties; a value it cannot write there, so that whoever takes it over forges nothing.
+_EMPTIED = {
+    "merchant": ("hash_key_wrapped", "key_id"),
+    "booking": (
+        "reference", "order_number", "total_cents", "vat_cents", "package_total_cents", "package_vat_cents", "figures",
+        "payment_method", "paid", "evidence", "original_date",
+    ),
+    "payment": ("amount_cents", "paid_on"),
+    "quarantine": ("shop_order_id", "order_number", "field", "total_cents"),
+}  # fmt: skip
+_ONLY = """
+create function sluis.only_emptied() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise exception 'retention empties and writes nothing' using errcode = 'insufficient_privilege';
+end $$;
+comment on function sluis.only_emptied() is 'Keeps the role that deletes from writing a value.';
+create function sluis.head_stays() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise exception 'a checkpoint is followed by a later one' using errcode = 'insufficient_privilege';
+end $$;
+comment on function sluis.head_stays() is 'Keeps the role that deletes from putting an older checkpoint back.';
+create trigger head_stays before update on sluis.certificate_checkpoint for each row
+    when (current_user = 'sluis_retention' and (new.kind <> old.kind or new.sequence < old.sequence))
+    execute function sluis.head_stays();
 """
 _BOOKED_STAYS = """
 create policy booked_stays on sluis.payment as restrictive for delete to sluis_task using (state <> 'booked');
@@ -345,7 +372,13 @@ def _rights() -> None:
         )
     for table in _PER_MERCHANT:
         _run(f"create policy retention on sluis.{table} to sluis_retention using (true) with check (true)")
-    _run(_TASK_GRANTS, _BOOKED_STAYS, _GRANTS)
+    _run(_TASK_GRANTS, _BOOKED_STAYS, _GRANTS, _ONLY)
+    for table, columns in _EMPTIED.items():
+        written = " or ".join(f"(new.{c} is not null and new.{c} is distinct from old.{c})" for c in columns)
+        _run(
+            f"""create trigger only_emptied before update on sluis.{table} for each row
+            when (current_user = 'sluis_retention' and ({written})) execute function sluis.only_emptied()"""
+        )
     _run(
         """do $$ declare part regclass; begin
         for part in select c.oid::regclass from pg_class as c where c.relnamespace = 'sluis'::regnamespace
