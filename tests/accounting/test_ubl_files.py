@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import date
 from decimal import Decimal
@@ -45,7 +46,7 @@ def test_a_document_is_one_file_and_is_found_again(package: UblFiles) -> None:
     debtor = package.debtor(buyer(), "a1" * 16)
     booked = package.book(invoice(), debtor.id)
     assert (booked.reference, booked.total_with_vat, booked.issue_date) == ("WS-1001", Decimal("105.00"), TODAY)
-    assert booked.external_id == "WS-1001"
+    assert re.fullmatch("file-[0-9a-f]{32}", booked.external_id), "the number of an order is in no id"
     credit = package.book(invoice(number="WS-1001-C1", kind=DocumentKind.CREDIT_NOTE), debtor.id)
     assert credit.total_with_vat == Decimal("-105.00")
     found = package.find("WS-1001", Decimal("105.00"), TODAY, None)
@@ -162,3 +163,17 @@ def test_what_ubl_does_not_know_is_refused() -> None:
     with pytest.raises(NotConfigured):
         package.post(entry)
     assert package.payments("WS-1001") == ()
+
+
+def test_a_file_keeps_its_id_when_somebody_edits_it(tmp_path: Path) -> None:
+    package = UblFiles(settings(tmp_path.as_uri()))
+    booked = package.book(invoice(), "a1" * 16)
+    (path,) = (path for path in tmp_path.rglob("*.xml"))
+    path.write_bytes(path.read_bytes().replace(b"105.00", b"106.00"))
+    found = package.find("WS-1001", Decimal("105.00"), TODAY, None)
+    assert found is not None
+    assert (found.external_id, found.total_with_vat) == (booked.external_id, Decimal("106.00"))
+    path.write_bytes(re.sub(b"<!--.*-->", b"", path.read_bytes()))
+    unmarked = package.find("WS-1001", Decimal("105.00"), TODAY, None)
+    assert unmarked is not None
+    assert unmarked.external_id not in ("WS-1001", booked.external_id)

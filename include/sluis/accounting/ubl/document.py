@@ -6,6 +6,7 @@ Rules named in comments are those of EN 16931 (BR-...), Peppol BIS Billing 3 (PE
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from decimal import Decimal
 
@@ -20,6 +21,8 @@ from sluis.core.rates import tidy
 CAC = "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
 CBC = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"
 INVOICE = "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"
+#: How the id of a file begins, in the remark before its first element.
+MARK = "file-"
 CREDIT_NOTE = "urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2"
 
 #: UN/ECE Recommendation 20: a piece.
@@ -69,7 +72,10 @@ class _Writer:
         for number, line in enumerate(self._invoice.lines, start=1):
             self._line(number, line)
         etree.indent(self._root)
-        return etree.tostring(self._root, xml_declaration=True, encoding="UTF-8")
+        plain = etree.tostring(self._root, xml_declaration=True, encoding="UTF-8")
+        # The id stands in the file as a remark, so that it stays the same when somebody edits the file.
+        self._root.addprevious(etree.Comment(f" {MARK}{hashlib.sha256(plain).hexdigest()[:32]} "))
+        return etree.tostring(self._root.getroottree(), xml_declaration=True, encoding="UTF-8")
 
     # ------------------------------------------------------------------------------------------------------- parts
 
