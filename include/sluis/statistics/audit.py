@@ -43,8 +43,11 @@ class _Score:
 def audit(population: Population, rates: Sequence[Decimal], rules: Rules, pattern: Pattern) -> FamilyAudit:
     """Attack what ``pattern`` publishes of ``population``. ``rates``: the VAT percentage of every base cell."""
     seen = Observed.of(population, rules)
-    shown = [cell for cell, fate in pattern.fates.items() if fate is Fate.PUBLISHED]
+    told = [cell for cell, fate in pattern.fates.items() if fate is Fate.PUBLISHED]
+    shown = [cell for cell in told if cell in seen.tops]
     scores = {attacker: _Score() for attacker in Attacker}
+    for _ in range(len(told) - len(shown)):
+        scores[Attacker.OUTSIDER].note(0)  # nobody stands in it
     _subtract(seen, shown, scores)
     programmes = _compute(seen, rates, shown, scores) if shown else 0
     cells = seen.cube.cells(pattern.step.tables)
@@ -53,10 +56,10 @@ def audit(population: Population, rates: Sequence[Decimal], rules: Rules, patter
     return FamilyAudit(
         family=pattern.family,
         step=pattern.step,
-        published=len(shown),
+        published=len(told),
         suppressed={fate: suppressed[fate] for fate in Fate if fate is not Fate.PUBLISHED},
         attackers=tuple(_report(attacker, score) for attacker, score in scores.items()),
-        cells_share_percent=100 * len(shown) // len(cells) if cells else 0,
+        cells_share_percent=100 * len(told) // len(cells) if cells else 0,
         revenue_share_percent=_revenue_share(seen, pattern.step.tables, shown),
         rounds=0,
         linear_programmes=programmes,
@@ -70,13 +73,11 @@ def _report(attacker: Attacker, score: _Score) -> AttackerReport:
 
 def _subtract(seen: Observed, shown: Sequence[Cell], scores: Mapping[Attacker, _Score]) -> None:
     """Judge what is plain to see: published cells, what subtraction leaves of them, and both less a vendor's own."""
-    real = [cell for cell in shown if cell in seen.tops]
-    scores[Attacker.OUTSIDER].breached += len(shown) - len(real)
-    for cell in real:
+    for cell in shown:
         scores[Attacker.OUTSIDER].note(protection(seen.tops[cell], seen.rules))
-    for _, percent in seen.vendors_view(real):
+    for _, percent in seen.vendors_view(shown):
         scores[Attacker.VENDOR].note(percent)
-    for attacker, _, percent in seen.subtracted(seen.cube.remainders(real)):
+    for attacker, _, percent in seen.subtracted(seen.cube.remainders(shown)):
         scores[attacker].note(percent)
 
 
@@ -104,5 +105,5 @@ def _revenue_share(seen: Observed, tables: Sequence[Table], shown: Sequence[Cell
     """Return the percentage of the amount that the published cells of the finest tables of the step show."""
     finest = [table for table in tables if not set(CHILDREN.get(table, ())) & set(tables)]
     whole = sum(seen.population.cents()) * len(finest)
-    published = sum(seen.tops[cell].cents for cell in shown if cell.table in finest and cell in seen.tops)
+    published = sum(seen.tops[cell].cents for cell in shown if cell.table in finest)
     return 100 * published // whole if whole else 0
