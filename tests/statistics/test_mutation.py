@@ -100,3 +100,20 @@ def test_a_pattern_that_publishes_what_nobody_stands_in_is_refused() -> None:
     population = people(many(0, 30, "NL 21 shopify exact"))
     shown = Pattern(family=Family.SALES, step=Step.ONE_WAY, fates={Cell(Table.COUNTRY, ("XX",)): Fate.PUBLISHED})
     assert not audit(population, population.rates, RULES, shown).safe
+
+
+def test_vat_splits_a_published_cell_into_rates_that_no_table_of_the_plan_shows() -> None:
+    """Amount and VAT of (NL, shopify) tell what two enterprises sold there at 9 %, though (NL, 9) is safe itself."""
+    rows = [
+        *many(0, 20, "NL 21 shopify exact"),
+        *many(20, 2, "NL 9 shopify exact"),
+        *many(30, 20, "NL 21 magento exact"),
+        *many(60, 20, "NL 9 magento exact"),
+    ]
+    population = people(rows)
+    seen = Observed.of(population, RULES)
+    assert all(harmless(top, RULES) for top in seen.tops.values())
+    assert Attacker.OUTSIDER in breached(audit(population, population.rates, RULES, only_primary(population)))
+    shown, verdict = decide(population, population.rates, RULES, family=Family.SALES)
+    assert verdict.safe
+    assert shown.fates.get(Cell(Table.COUNTRY_PLATFORM, ("NL", "shopify"))) is not Fate.PUBLISHED

@@ -1,7 +1,7 @@
 """The audit of a pattern: every attacker tried in full, from the pattern and the population alone.
 
 It is a second look: it takes nothing over from the search that made the pattern, judges every published cell anew, and
-solves every linear programme instead of accepting witnesses. Its report holds counts and shares, no figure.
+lets every attacker of ``threats`` try all his targets. Its report holds counts and shares, no figure.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+
+import numpy as np
 
 from sluis.statistics.contract import (
     Attacker,
@@ -24,7 +26,7 @@ from sluis.statistics.contract import (
 from sluis.statistics.lines import CHILDREN
 from sluis.statistics.primary import FARTHEST, protection
 from sluis.statistics.programme import TOLERANCE, Programme
-from sluis.statistics.threats import Observed, threats
+from sluis.statistics.threats import Observed, Spy, Target, threats
 
 
 class _Score:
@@ -84,15 +86,39 @@ def _subtract(seen: Observed, shown: Sequence[Cell], scores: Mapping[Attacker, _
 def _compute(seen: Observed, rates: Sequence[Decimal], shown: Sequence[Cell], scores: Mapping[Attacker, _Score]) -> int:
     """Solve how close each attacker comes to each of his targets; return how many programmes that took."""
     attack = Programme(seen, rates, shown)
-    truth = seen.population.cents()
     programmes = 0
+    by_spy: dict[Spy, list[Target]] = {}
     for spy, target in threats(seen):
-        real = sum(truth[number] for number in target.members)
+        by_spy.setdefault(spy, []).append(target)
+    for spy, targets in by_spy.items():
+        programmes += _attack(attack, spy, targets, seen.population.cents(), scores[spy.attacker])
+    return programmes
+
+
+def _attack(attack: Programme, spy: Spy, targets: Sequence[Target], truth: Sequence[int], score: _Score) -> int:
+    """Let one attacker try his targets; return how many programmes that took.
+
+    A table that fits all he knows and lies far enough from a target is proof too: targets that an earlier answer to the
+    same attacker already keeps at the distance asked for are noted at that distance, which is the least it can be.
+    """
+    inside = np.zeros((len(targets), len(truth)))
+    for row, target in enumerate(targets):
+        inside[row, list(target.members)] = 1.0
+    real = inside @ np.array(truth, dtype=np.float64)
+    reached = {1: np.zeros(len(targets)), -1: np.zeros(len(targets))}
+    programmes = 0
+    for row, target in enumerate(targets):
         for need, sign in ((target.above, 1), (target.below, -1)):
-            if need:
+            distance = reached[sign][row]
+            if need and distance < need:
                 bound = attack.bound(target.members, sign > 0, spy)
                 programmes += 1
-                scores[spy.attacker].note(_percent(sign * (bound.cents - real), need))
+                distance = sign * (bound.cents - real[row])
+                if bound.point is not None:
+                    away = inside @ bound.point - real
+                    reached = {side: np.maximum(reached[side], side * away) for side in (1, -1)}
+            if need:
+                score.note(_percent(distance, need))
     return programmes
 
 

@@ -45,6 +45,11 @@ class Search:
         self._witnesses = Witnesses(seen, rates, threats(seen))
         self._cuts: set[frozenset[Cell]] = set()
         self.rounds = 0
+        self.floor = 0.0  #: what no safe pattern can cost less than
+
+    def price(self, shown: Collection[Cell]) -> float:
+        """Return what hiding the other free cells costs (``costs``); equal to ``floor``: it is the optimum."""
+        return sum(self._costs[cell] for cell in self.free if cell not in shown)
 
     @property
     def programmes(self) -> int:
@@ -66,6 +71,8 @@ class Search:
             if cheapest is None:
                 return None
             hidden = cheapest
+            if not kept:
+                self.floor = self.price(frozenset(self.free) - hidden)
         return None
 
     def _lost(self, shown: frozenset[Cell], enough: int) -> set[frozenset[Cell]]:
@@ -97,7 +104,8 @@ def decide(
     """Return the largest step of the plan that the audit finds safe, with its audit; nothing when none is.
 
     ``rates``: the VAT percentage of every base cell. ``seconds``: the time for the search of one step; when it passes,
-    the plan shrinks. A step that would publish no cell at all shrinks too. Never returns a pattern the audit refused.
+    the plan shrinks. Tables of which no cell could be shown are not called published: the step is the smallest that
+    holds what is shown. Never returns a pattern the audit refused.
     """
     seen = Observed.of(population, rules)
     for step in (Step.ALL, Step.ONE_WAY, Step.TOTAL):
@@ -105,13 +113,18 @@ def decide(
         shown = search.run()
         if not shown:
             continue
-        tried = pattern(seen, family, step, shown)
+        tried = pattern(seen, family, smallest(shown), shown)
         verdict = audit(population, rates, rules, tried)
         if verdict.safe:
             programmes = verdict.linear_programmes + search.programmes
             return tried, verdict.model_copy(update={"rounds": search.rounds, "linear_programmes": programmes})
     nothing = Pattern(family=family, step=Step.NOTHING, fates={})
     return nothing, audit(population, rates, rules, nothing)
+
+
+def smallest(shown: Collection[Cell]) -> Step:
+    """Return the smallest step of the plan that has the tables of all cells ``shown``."""
+    return next(step for step in reversed(Step) if all(cell.table in step.tables for cell in shown))
 
 
 def costs(seen: Observed, step: Step) -> dict[Cell, float]:

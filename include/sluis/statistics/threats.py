@@ -8,6 +8,7 @@ suppression and the audit attack the same targets; each enumerates them from the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple, TypeVar
 
 from sluis.statistics.contract import DIMENSIONS, Attacker, Cell, Population, Rules, Table, Top
@@ -104,9 +105,31 @@ def threats(seen: Observed) -> list[Threat]:
     for cell in unsafe:
         target = _whole(seen.cube.members[cell], seen.tops[cell], seen.rules)
         found[Threat(Spy(Attacker.OUTSIDER), target)] = None
+    outside = _crosses(seen)
+    for union, top in zip(outside, seen.population.tops(outside), strict=True):
+        if not harmless(top, seen.rules):
+            found[Threat(Spy(Attacker.OUTSIDER), _whole(union, top, seen.rules))] = None
     for cell in unsafe:
         found.update(dict.fromkeys(_insiders(seen, cell)))
     found.update(dict.fromkeys(_vendors(seen)))
+    return list(found)
+
+
+def _crosses(seen: Observed) -> list[tuple[int, ...]]:
+    """Return the cells of every cross of dimensions that the plan does not have, down to the base cells.
+
+    Nobody publishes them, but the amount and the VAT of a cell that has two rates give away what was sold at each.
+    """
+    planned = {table.dimensions for table in Table}
+    found: dict[tuple[int, ...], None] = {}
+    for size in range(1, len(DIMENSIONS) + 1):
+        for places in combinations(range(len(DIMENSIONS)), size):
+            if tuple(DIMENSIONS[place] for place in places) in planned:
+                continue
+            groups: dict[tuple[str, ...], list[int]] = {}
+            for number, key in enumerate(seen.population.base):
+                groups.setdefault(tuple(key[place] for place in places), []).append(number)
+            found.update(dict.fromkeys(tuple(group) for group in groups.values()))
     return list(found)
 
 
