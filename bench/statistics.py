@@ -12,8 +12,11 @@ import time
 from collections.abc import Sequence
 
 from sluis.statistics.contract import Attacker, Cell, Family, Fate, Rules, Step
+from sluis.statistics.lines import rates_of
+from sluis.statistics.population import InMemory
 from sluis.statistics.programme import TOLERANCE, Programme
-from sluis.statistics.simulate import Simulated, contributions
+from sluis.statistics.simulate import contributions
+from sluis.statistics.simulate import population as simulated
 from sluis.statistics.suppression import Search, decide
 from sluis.statistics.threats import Observed, threats
 
@@ -39,14 +42,14 @@ def main(sizes: Sequence[int]) -> None:
 def measure(size: int, seed: int, family: Family, values: int) -> None:
     """Print one line: ``values`` countries, platforms and packages."""
     rows = contributions(size, seed, countries=values, platforms=values, packages=values)
-    population = Simulated(rows, family)
+    population = simulated(rows, family)
     started = time.process_time()
     seen = Observed.of(population, Rules())
     naive = [cell for cell, top in seen.tops.items() if top.enterprises >= seen.rules.min_enterprises]
     counted = time.process_time() - started
     lost = given_away(seen, population, naive)
     started = time.process_time()
-    pattern, audit = decide(population, population.rates, Rules(), family=family)
+    pattern, audit = decide(population, rates_of(population.base), Rules(), family=family)
     took = time.process_time() - started
     shown = [cell for cell, fate in pattern.fates.items() if fate is Fate.PUBLISHED]
     share = 100 * len(shown) // max(len(seen.tops), 1)
@@ -60,19 +63,19 @@ def measure(size: int, seed: int, family: Family, values: int) -> None:
     assert audit.safe or pattern.step is Step.NOTHING
 
 
-def above_optimum(seen: Observed, population: Simulated, shown: Sequence[Cell]) -> str:
+def above_optimum(seen: Observed, population: InMemory, shown: Sequence[Cell]) -> str:
     """Return by how many percent more is lost than the least that any safe pattern loses (0: it is the optimum)."""
-    search = Search(seen, population.rates, Step.ALL, time.monotonic() + 120)
+    search = Search(seen, rates_of(population.base), Step.ALL, time.monotonic() + 120)
     if search.run() is None or not search.floor:
         return "-"
     return f"{100 * (search.price(shown) / search.floor - 1):.1f}"
 
 
-def given_away(seen: Observed, population: Simulated, shown: Sequence[Cell]) -> int:
+def given_away(seen: Observed, population: InMemory, shown: Sequence[Cell]) -> int:
     """Return how many unsafe groups an outsider comes too close to: shown though dominated, or bounded too tightly."""
     if not shown:
         return 0
-    attack = Programme(seen, population.rates, shown)
+    attack = Programme(seen, rates_of(population.base), shown)
     truth = population.cents()
     lost = 0
     for spy, target in threats(seen):

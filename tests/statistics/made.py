@@ -13,7 +13,9 @@ import numpy as np
 from scipy.optimize import linprog
 
 from sluis.statistics.contract import DIMENSIONS, Cell, Family, Rules, Table
-from sluis.statistics.simulate import Contribution, Simulated
+from sluis.statistics.population import InMemory
+from sluis.statistics.simulate import Contribution
+from sluis.statistics.simulate import population as simulated
 
 
 def row(enterprise: int, key: str, euros: float) -> Contribution:
@@ -24,8 +26,8 @@ def row(enterprise: int, key: str, euros: float) -> Contribution:
     return Contribution(enterprise, country, rate, platform, package, cents, vat, 0, 0)
 
 
-def people(rows: Iterable[tuple[int, str, float]]) -> Simulated:
-    return Simulated([row(*each) for each in rows], Family.SALES)
+def people(rows: Iterable[tuple[int, str, float]]) -> InMemory:
+    return simulated([row(*each) for each in rows], Family.SALES)
 
 
 def many(first: int, count: int, key: str, euros: float = 100_000) -> list[tuple[int, str, float]]:
@@ -33,7 +35,7 @@ def many(first: int, count: int, key: str, euros: float = 100_000) -> list[tuple
     return [(first + place, key, euros * (1 + place / 50)) for place in range(count)]
 
 
-def too_close(population: Simulated, shown: Collection[Cell], rules: Rules) -> int:
+def too_close(population: InMemory, shown: Collection[Cell], rules: Rules) -> int:
     """Return how many cells that are unsafe by themselves an outsider bounds more tightly than the rules allow."""
     amounts = np.array(population.cents()) / 100
     vat = np.array(population.vat_cents()) / 100
@@ -50,7 +52,7 @@ def too_close(population: Simulated, shown: Collection[Cell], rules: Rules) -> i
     return sum(_won(population, cell, amounts, rows, limits, rules) for cell in _cells(population))
 
 
-def _won(population: Simulated, cell: Cell, amounts: object, rows: list, limits: list, rules: Rules) -> bool:  # type: ignore[type-arg]
+def _won(population: InMemory, cell: Cell, amounts: object, rows: list, limits: list, rules: Rules) -> bool:  # type: ignore[type-arg]
     members = [number for number, key in enumerate(population.base) if _has(cell, key)]
     (top,) = population.tops([members])
     largest = [cents / 100 for _, cents in top.largest]
@@ -66,7 +68,7 @@ def _won(population: Simulated, cell: Cell, amounts: object, rows: list, limits:
     return bool(above < width - 0.05 or below < min(width, top.cents / 100) - 0.05)
 
 
-def _cells(population: Simulated) -> list[Cell]:
+def _cells(population: InMemory) -> list[Cell]:
     return sorted(
         {
             Cell(table, tuple(key[DIMENSIONS.index(name)] for name in table.dimensions))

@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 
 from sluis.statistics.audit import audit
 from sluis.statistics.contract import Family, Fate, Rules, Step
-from sluis.statistics.simulate import Contribution, Simulated
+from sluis.statistics.lines import rates_of
+from sluis.statistics.simulate import Contribution
+from sluis.statistics.simulate import population as simulated
 from sluis.statistics.suppression import decide
 from tests.statistics.made import row, too_close
 
@@ -37,12 +39,12 @@ def cubes(draw: st.DrawFn) -> list[Contribution]:
 @settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(cubes())
 def test_what_is_published_of_any_cube_is_safe(rows: list[Contribution]) -> None:
-    population = Simulated(rows)
-    pattern, report = decide(population, population.rates, RULES, family=Family.SALES)
+    population = simulated(rows)
+    pattern, report = decide(population, rates_of(population.base), RULES, family=Family.SALES)
     shown = [cell for cell, fate in pattern.fates.items() if fate is Fate.PUBLISHED]
     assert bool(shown) is (pattern.step is not Step.NOTHING)
     assert report.safe
-    assert audit(population, population.rates, RULES, pattern).safe
+    assert audit(population, rates_of(population.base), RULES, pattern).safe
     if shown:
         assert too_close(population, shown, RULES) == 0
 
@@ -52,8 +54,8 @@ def test_what_is_published_of_any_cube_is_safe(rows: list[Contribution]) -> None
 def test_an_enterprise_more_or_less_never_breaks_the_other_quarter(rows: list[Contribution], gone: int) -> None:
     """Releases share no figure: each is safe for itself, with or without the one who left."""
     for kept in (rows, [each for each in rows if each.enterprise != gone]):
-        population = Simulated(kept)
-        pattern, report = decide(population, population.rates, RULES, family=Family.SALES)
+        population = simulated(kept)
+        pattern, report = decide(population, rates_of(population.base), RULES, family=Family.SALES)
         assert report.safe
         shown = [cell for cell, fate in pattern.fates.items() if fate is Fate.PUBLISHED]
         assert not shown or too_close(population, shown, RULES) == 0

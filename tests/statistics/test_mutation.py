@@ -6,8 +6,11 @@ import pytest
 
 from sluis.statistics.audit import audit
 from sluis.statistics.contract import Attacker, Cell, Family, FamilyAudit, Fate, Pattern, Rules, Step, Table
+from sluis.statistics.lines import rates_of
+from sluis.statistics.population import InMemory
 from sluis.statistics.primary import harmless, judge
-from sluis.statistics.simulate import Simulated, contributions
+from sluis.statistics.simulate import contributions
+from sluis.statistics.simulate import population as simulated
 from sluis.statistics.suppression import decide, pattern
 from sluis.statistics.threats import Observed
 from tests.statistics.made import many, people, too_close
@@ -19,22 +22,22 @@ def breached(report: FamilyAudit) -> dict[Attacker, int]:
     return {one.attacker: one.breached for one in report.attackers if one.breached}
 
 
-def only_primary(population: Simulated) -> Pattern:
+def only_primary(population: InMemory) -> Pattern:
     seen = Observed.of(population, RULES)
     return pattern(seen, Family.SALES, Step.ALL, [cell for cell, top in seen.tops.items() if harmless(top, RULES)])
 
 
 @pytest.mark.parametrize("size", [60, 300])
 def test_without_the_secondary_step_the_attackers_win_and_with_it_they_lose(size: int) -> None:
-    population = Simulated(contributions(size, 1, countries=4, platforms=3, packages=3))
+    population = simulated(contributions(size, 1, countries=4, platforms=3, packages=3))
     off = only_primary(population)
     shown = [cell for cell, fate in off.fates.items() if fate is Fate.PUBLISHED]
-    report = audit(population, population.rates, RULES, off)
+    report = audit(population, rates_of(population.base), RULES, off)
     assert not report.safe
     assert breached(report)[Attacker.OUTSIDER] >= 1
     assert breached(report)[Attacker.DERIVED] >= 1
     assert too_close(population, shown, RULES) >= 1
-    on, verdict = decide(population, population.rates, RULES, family=Family.SALES)
+    on, verdict = decide(population, rates_of(population.base), RULES, family=Family.SALES)
     assert verdict.safe
     assert too_close(population, [c for c, fate in on.fates.items() if fate is Fate.PUBLISHED], RULES) == 0
 
@@ -44,26 +47,26 @@ def test_a_threshold_alone_publishes_cells_that_one_enterprise_dominates() -> No
     seen = Observed.of(population, RULES)
     naive = Pattern(family=Family.SALES, step=Step.TOTAL, fates={Cell(Table.TOTAL, ()): Fate.PUBLISHED})
     assert judge(seen.tops[Cell(Table.TOTAL, ())], RULES) is Fate.DOMINATED
-    assert breached(audit(population, population.rates, RULES, naive))[Attacker.OUTSIDER] >= 1
+    assert breached(audit(population, rates_of(population.base), RULES, naive))[Attacker.OUTSIDER] >= 1
 
 
 def test_vat_gives_two_hidden_rates_away_that_amounts_alone_would_not() -> None:
     """Amount and VAT of a country are two equations in its two hidden rates (knowledge/statistics.md section 4)."""
     rows = [*many(0, 8, "NL 21 shopify exact"), *many(20, 8, "NL 9 shopify exact")]
     population = people(rows)
-    report = audit(population, population.rates, RULES, only_primary(population))
+    report = audit(population, rates_of(population.base), RULES, only_primary(population))
     assert breached(report)[Attacker.OUTSIDER] >= 2
     untaxed = people([*many(0, 8, "NL 0 shopify exact"), *many(20, 8, "NL 0 magento exact")])
-    assert Attacker.OUTSIDER not in breached(audit(untaxed, untaxed.rates, RULES, only_primary(untaxed)))
+    assert Attacker.OUTSIDER not in breached(audit(untaxed, rates_of(untaxed.base), RULES, only_primary(untaxed)))
 
 
 def test_a_vendor_takes_his_own_shops_from_a_safe_cell() -> None:
     rows = [*many(0, 15, "NL 21 shopify exact"), *many(20, 3, "NL 21 magento exact")]
     population = people(rows)
     shown = Pattern(family=Family.SALES, step=Step.TOTAL, fates={Cell(Table.TOTAL, ()): Fate.PUBLISHED})
-    report = audit(population, population.rates, RULES, shown)
+    report = audit(population, rates_of(population.base), RULES, shown)
     assert set(breached(report)) == {Attacker.VENDOR}
-    safe, _ = decide(population, population.rates, RULES, family=Family.SALES)
+    safe, _ = decide(population, rates_of(population.base), RULES, family=Family.SALES)
     assert safe.fates.get(Cell(Table.TOTAL, ())) is not Fate.PUBLISHED
 
 
@@ -76,7 +79,7 @@ def test_subtraction_leaves_a_group_that_is_too_small() -> None:
     population = people(rows)
     cells = [Cell(Table.TOTAL, ()), Cell(Table.COUNTRY, ("NL",))]
     shown = Pattern(family=Family.SALES, step=Step.ONE_WAY, fates=dict.fromkeys(cells, Fate.PUBLISHED))
-    assert Attacker.DERIVED in breached(audit(population, population.rates, RULES, shown))
+    assert Attacker.DERIVED in breached(audit(population, rates_of(population.base), RULES, shown))
 
 
 def test_an_insider_sees_more_than_an_outsider_does() -> None:
@@ -91,7 +94,7 @@ def test_an_insider_sees_more_than_an_outsider_does() -> None:
     population = people(rows)
     cells = [Cell(Table.TOTAL, ()), Cell(Table.COUNTRY, ("NL",))]
     shown = Pattern(family=Family.SALES, step=Step.ONE_WAY, fates=dict.fromkeys(cells, Fate.PUBLISHED))
-    lost = breached(audit(population, population.rates, RULES, shown))
+    lost = breached(audit(population, rates_of(population.base), RULES, shown))
     assert lost[Attacker.INSIDER] >= 2
     assert Attacker.OUTSIDER not in lost
 
@@ -99,7 +102,7 @@ def test_an_insider_sees_more_than_an_outsider_does() -> None:
 def test_a_pattern_that_publishes_what_nobody_stands_in_is_refused() -> None:
     population = people(many(0, 30, "NL 21 shopify exact"))
     shown = Pattern(family=Family.SALES, step=Step.ONE_WAY, fates={Cell(Table.COUNTRY, ("XX",)): Fate.PUBLISHED})
-    assert not audit(population, population.rates, RULES, shown).safe
+    assert not audit(population, rates_of(population.base), RULES, shown).safe
 
 
 def test_vat_splits_a_published_cell_into_rates_that_no_table_of_the_plan_shows() -> None:
@@ -113,7 +116,7 @@ def test_vat_splits_a_published_cell_into_rates_that_no_table_of_the_plan_shows(
     population = people(rows)
     seen = Observed.of(population, RULES)
     assert all(harmless(top, RULES) for top in seen.tops.values())
-    assert Attacker.OUTSIDER in breached(audit(population, population.rates, RULES, only_primary(population)))
-    shown, verdict = decide(population, population.rates, RULES, family=Family.SALES)
+    assert Attacker.OUTSIDER in breached(audit(population, rates_of(population.base), RULES, only_primary(population)))
+    shown, verdict = decide(population, rates_of(population.base), RULES, family=Family.SALES)
     assert verdict.safe
     assert shown.fates.get(Cell(Table.COUNTRY_PLATFORM, ("NL", "shopify"))) is not Fate.PUBLISHED

@@ -21,8 +21,11 @@ from sluis.statistics.contract import (
     Step,
     Table,
 )
+from sluis.statistics.lines import rates_of
+from sluis.statistics.population import InMemory
 from sluis.statistics.primary import harmless
-from sluis.statistics.simulate import Simulated, contributions
+from sluis.statistics.simulate import contributions
+from sluis.statistics.simulate import population as simulated
 from sluis.statistics.suppression import costs, cover, decide, pattern, protect
 from sluis.statistics.threats import Observed
 from tests.statistics.made import many, people
@@ -36,13 +39,13 @@ def published(found: Pattern | None) -> set[Cell]:
     return {cell for cell, fate in found.fates.items() if fate is Fate.PUBLISHED}
 
 
-def small(seed: int = 2) -> Simulated:
-    return Simulated(contributions(90, seed, countries=3, platforms=2, packages=2))
+def small(seed: int = 2) -> InMemory:
+    return simulated(contributions(90, seed, countries=3, platforms=2, packages=2))
 
 
 def test_what_is_decided_is_safe_and_shows_something() -> None:
     population = small()
-    found, report = decide(population, population.rates, RULES, family=SALES)
+    found, report = decide(population, rates_of(population.base), RULES, family=SALES)
     assert found.step is report.step is Step.ALL
     assert report.safe
     assert report.rounds > 0
@@ -56,7 +59,9 @@ def test_what_is_decided_is_safe_and_shows_something() -> None:
 
 def test_the_same_input_gives_the_same_pattern() -> None:
     first, again = small(), small()
-    assert decide(first, first.rates, RULES, family=SALES) == decide(again, again.rates, RULES, family=SALES)
+    assert decide(first, rates_of(first.base), RULES, family=SALES) == decide(
+        again, rates_of(again.base), RULES, family=SALES
+    )
 
 
 @pytest.mark.parametrize("seed", [2, 3])
@@ -66,7 +71,7 @@ def test_no_cheaper_set_of_hidden_cells_is_safe(seed: int) -> None:
     seen = Observed.of(population, RULES)
     step = Step.ONE_WAY
     prices = costs(seen, step)
-    found = protect(population, population.rates, RULES, step, family=SALES)
+    found = protect(population, rates_of(population.base), RULES, step, family=SALES)
     safe = [cell for cell in seen.cube.cells(step.tables) if harmless(seen.tops[cell], RULES)]
     free = [cell for cell in safe if all(percent >= 100 for _, percent in seen.vendors_view([cell]))]
     hidden = set(free) - published(found)
@@ -81,16 +86,16 @@ def test_no_cheaper_set_of_hidden_cells_is_safe(seed: int) -> None:
     assert cheaper
     for other in cheaper:
         tried = pattern(seen, SALES, step, set(free) - set(other))
-        assert not audit(population, population.rates, RULES, tried).safe
+        assert not audit(population, rates_of(population.base), RULES, tried).safe
 
 
 def test_a_search_that_only_adds_ends_as_safe_and_republishes_what_it_need_not_hide(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     population = small()
-    best, _ = decide(population, population.rates, RULES, family=SALES)
+    best, _ = decide(population, rates_of(population.base), RULES, family=SALES)
     monkeypatch.setattr(suppression, "PATIENCE", 0)
-    found, report = decide(population, population.rates, RULES, family=SALES)
+    found, report = decide(population, rates_of(population.base), RULES, family=SALES)
     assert report.safe
     seen = Observed.of(population, RULES)
     prices = costs(seen, Step.ALL)
@@ -98,17 +103,17 @@ def test_a_search_that_only_adds_ends_as_safe_and_republishes_what_it_need_not_h
     for cell in set(seen.tops) - published(found):
         more = pattern(seen, SALES, Step.ALL, published(found) | {cell})
         if more.fates[cell] is Fate.PUBLISHED:
-            assert not audit(population, population.rates, RULES, more).safe
+            assert not audit(population, rates_of(population.base), RULES, more).safe
 
 
 def test_without_time_or_rounds_nothing_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
     population = small()
-    found, report = decide(population, population.rates, RULES, family=SALES, seconds=0)
+    found, report = decide(population, rates_of(population.base), RULES, family=SALES, seconds=0)
     assert found == Pattern(family=SALES, step=Step.NOTHING, fates={})
     assert report.step is Step.NOTHING
     assert report.published == 0
     monkeypatch.setattr(suppression, "ROUNDS", 0)
-    assert decide(population, population.rates, RULES, family=SALES)[0].step is Step.NOTHING
+    assert decide(population, rates_of(population.base), RULES, family=SALES)[0].step is Step.NOTHING
 
 
 @pytest.mark.parametrize(("refused", "step"), [(1, Step.ONE_WAY), (2, Step.TOTAL), (3, Step.NOTHING)])
@@ -125,18 +130,18 @@ def test_a_pattern_the_audit_refuses_is_not_published_and_the_plan_shrinks(
         return report.model_copy(update={"attackers": (lost,)}) if len(asked) <= refused else report
 
     monkeypatch.setattr(suppression, "audit", strict)
-    found, _ = decide(population, population.rates, RULES, family=SALES)
+    found, _ = decide(population, rates_of(population.base), RULES, family=SALES)
     assert found.step is step
     assert asked == [*Step][: refused + 1]
 
 
 def test_a_young_company_publishes_nothing() -> None:
     population = people(many(0, 9, "NL 21 shopify exact"))
-    found, report = decide(population, population.rates, RULES, family=SALES)
+    found, report = decide(population, rates_of(population.base), RULES, family=SALES)
     assert found.step is Step.NOTHING
     assert report.safe
     empty = people([])
-    assert decide(empty, empty.rates, RULES, family=SALES)[0].step is Step.NOTHING
+    assert decide(empty, rates_of(empty.base), RULES, family=SALES)[0].step is Step.NOTHING
 
 
 def test_tables_of_which_nothing_can_be_shown_are_not_called_published() -> None:
@@ -149,7 +154,7 @@ def test_stricter_rules_never_show_more() -> None:
     population = small()
     seen = Observed.of(population, RULES)
     strict = Rules(min_enterprises=20, remainder_percent=40)
-    found, report = decide(population, population.rates, strict, family=SALES)
+    found, report = decide(population, rates_of(population.base), strict, family=SALES)
     assert report.safe
     assert all(seen.tops[cell].enterprises >= 20 for cell in published(found))
 
@@ -165,7 +170,7 @@ def test_the_cheapest_cells_meet_every_cut() -> None:
 
 def test_the_audit_tells_no_figure_of_anybody() -> None:
     population = small()
-    _, report = decide(population, population.rates, RULES, family=SALES)
+    _, report = decide(population, rates_of(population.base), RULES, family=SALES)
     seen = Observed.of(population, RULES)
     figures = {top.cents for top in seen.tops.values()} | {top.cents // 100 for top in seen.tops.values()}
     told = report.model_dump_json()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 from sluis.statistics.contract import DIMENSIONS, Cell, Table
@@ -118,6 +119,12 @@ class Cube:
 
     def _inside(self, parent: Cell, finer: Table) -> tuple[Cell, ...]:
         return tuple(self._children[parent, finer])
+
+
+def rates_of(base: Sequence[tuple[str, ...]]) -> list[Decimal]:
+    """Return the VAT percentage of every base cell."""
+    place = DIMENSIONS.index("vat_rate")
+    return [Decimal(key[place]) for key in base]
 
 
 def order(cell: Cell) -> tuple[int, tuple[str, ...]]:

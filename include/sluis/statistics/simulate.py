@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from heapq import nsmallest
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from sluis.statistics.contract import Family, Top
+from sluis.statistics.contract import Family
+from sluis.statistics.population import InMemory
 
 _T = TypeVar("_T")
 
@@ -55,54 +55,11 @@ class Contribution(NamedTuple):
         return self.country, self.vat_rate, self.platform, self.package
 
 
-class Simulated:
-    """A ``contract.Population`` of simulated (or made up) contributions, of one family, in memory."""
-
-    def __init__(self, rows: Iterable[Contribution], family: Family = Family.SALES) -> None:
-        """Take what ``rows`` say of ``family``; nothing of a row whose amount in it is zero."""
-        amounts: dict[tuple[str, ...], dict[int, int]] = {}
-        vat: dict[tuple[str, ...], int] = {}
-        for row in rows:
-            sales = family is Family.SALES
-            cents, taxed = (
-                (row.revenue_cents, row.revenue_vat_cents) if sales else (row.refunds_cents, row.refunds_vat_cents)
-            )
-            if cents > 0:
-                cell = amounts.setdefault(row.key, {})
-                cell[row.enterprise] = cell.get(row.enterprise, 0) + cents
-                vat[row.key] = vat.get(row.key, 0) + taxed
-        self.base: Sequence[tuple[str, ...]] = sorted(amounts)
-        self._amounts = [amounts[key] for key in self.base]
-        self._vat = [vat[key] for key in self.base]
-
-    @property
-    def rates(self) -> list[Decimal]:
-        """Return the VAT percentage of every base cell."""
-        return [Decimal(key[1]) for key in self.base]
-
-    def cents(self) -> Sequence[int]:
-        """Return the amount without VAT of every base cell."""
-        return [sum(amounts.values()) for amounts in self._amounts]
-
-    def vat_cents(self) -> Sequence[int]:
-        """Return the VAT of every base cell."""
-        return self._vat
-
-    def tops(self, unions: Sequence[Sequence[int]]) -> list[Top]:
-        """Return who stands in each union of base cells."""
-        return [self._top(union) for union in unions]
-
-    def own(self, enterprise: int) -> Mapping[int, int]:
-        """Return what one enterprise put in: base cell -> cents."""
-        return {number: cell[enterprise] for number, cell in enumerate(self._amounts) if enterprise in cell}
-
-    def _top(self, union: Sequence[int]) -> Top:
-        everyone: dict[int, int] = {}
-        for number in union:
-            for enterprise, cents in self._amounts[number].items():
-                everyone[enterprise] = everyone.get(enterprise, 0) + cents
-        largest = nsmallest(3, everyone.items(), key=lambda entry: (-entry[1], entry[0]))
-        return Top(len(everyone), sum(everyone.values()), tuple(largest))
+def population(rows: Iterable[Contribution], family: Family = Family.SALES) -> InMemory:
+    """Return what ``rows`` say of ``family`` as the statistics take it."""
+    if family is Family.SALES:
+        return InMemory.of((row.enterprise, row.key, row.revenue_cents, row.revenue_vat_cents) for row in rows)
+    return InMemory.of((row.enterprise, row.key, row.refunds_cents, row.refunds_vat_cents) for row in rows)
 
 
 def contributions(
