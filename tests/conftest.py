@@ -15,8 +15,8 @@ from psycopg import sql
 
 from sluis.privacy.keyring import Keyring
 from sluis.registers import ecb, vies
-from sluis.store.database import OWNER_URL, RETENTION_URL, TASK_URL, Connection, connect
-from sluis.store.migrate import RETENTION_ROLE, TASK_ROLE, upgrade
+from sluis.store.database import OWNER_URL, RETENTION_URL, STATISTICS_URL, TASK_URL, Connection, connect
+from sluis.store.migrate import RETENTION_ROLE, STATISTICS_ROLE, TASK_ROLE, upgrade
 from sluis.store.server import SUPERUSER, LocalServer
 
 OWNER = "sluis_owner"
@@ -33,13 +33,14 @@ class Database:
     task_dsn: str
     keys: str
     retention_dsn: str = ""
+    statistics_dsn: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
         """What a process needs in its environment to use it."""
         return {
             OWNER_URL: self.owner_dsn, TASK_URL: self.task_dsn, RETENTION_URL: self.retention_dsn,
-            "SLUIS_KEYS": self.keys,
+            STATISTICS_URL: self.statistics_dsn, "SLUIS_KEYS": self.keys,
         }  # fmt: skip
 
     @property
@@ -54,6 +55,10 @@ class Database:
     def retention(self) -> Connection:
         """Connect as the role that deletes what has expired."""
         return connect(self.retention_dsn)
+
+    def statistics(self) -> Connection:
+        """Connect as the role that makes the anonymous statistics."""
+        return connect(self.statistics_dsn)
 
     def task(self, merchant: str | None) -> Connection:
         """Connect as the task role, for one merchant's rows (``None``: with no merchant set)."""
@@ -117,8 +122,8 @@ def _fresh(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dat
     with psycopg.connect(server.dsn("postgres", SUPERUSER), autocommit=True) as conn:
         names = sql.Identifier(name), sql.Identifier(_TEMPLATE), sql.Identifier(OWNER)
         conn.execute(sql.SQL("create database {} template {} owner {}").format(*names))
-    dsns = [server.dsn(name, role) for role in (OWNER, TASK_ROLE, RETENTION_ROLE)]
-    made = Database(name, dsns[0], dsns[1], Keyring.generate(), dsns[2])
+    dsns = [server.dsn(name, role) for role in (OWNER, TASK_ROLE, RETENTION_ROLE, STATISTICS_ROLE)]
+    made = Database(name, dsns[0], dsns[1], Keyring.generate(), dsns[2], dsns[3])
     for variable, value in made.environment.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.delenv("SLUIS_KEYS_FILE", raising=False)

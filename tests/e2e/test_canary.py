@@ -212,7 +212,8 @@ def _refused_keys_pages_and_a_backfill(merchant: Merchant, canaries: Canaries) -
     """Runs that fail in extract and in load, with answers that repeat markers; then what books after all."""
     world = merchant.world
     assert merchant.states(merchant.first_run()["dag_run_id"]) == ONLY_EXTRACT
-    order = marked.put(world, canaries, 20 * 24 * 60 - 30, "late")
+    # Of this minute: the scheduled run has read up to the last tick, wherever in the day that was.
+    order = marked.put(world, canaries, (datetime.now(UTC) - hour(0)) // timedelta(minutes=1), "late")
     refused, wrong = marked.refusal(canaries, "message"), marked.marked_shop(PLATFORM).wrong_answer(canaries)
     read = {"method": "GET", "path": ORDERS}
     other = json.dumps({"code": canaries.text("code"), "message": refused})
@@ -224,7 +225,8 @@ def _refused_keys_pages_and_a_backfill(merchant: Merchant, canaries: Canaries) -
     ):
         world.fault(**fault)
         run_id = merchant.manual()
-        assert merchant.api.run(merchant.dag_id, run_id)["state"] == "failed", merchant.states(run_id)
+        told = (fault["kind"], world.server.state.faults.left(), merchant.states(run_id))
+        assert merchant.api.run(merchant.dag_id, run_id)["state"] == "failed", told
         assert world.server.state.faults.left() == 0
         assert (world.integration.state is IntegrationState.RECONNECT) is reconnects
         if reconnects:

@@ -19,7 +19,7 @@ import pytest
 from sluis.core.settings import IntegrationSettings
 from sluis.local.held import held
 from sluis.local.processes import free_port
-from sluis.store.database import OWNER_URL, RETENTION_URL, TASK_URL
+from sluis.store.database import OWNER_URL, RETENTION_URL, STATISTICS_URL, TASK_URL
 from sluis.store.integrations import Integrations
 from sluis.store.merchants import Merchants
 from sluis.store.server import SUPERUSER, LocalServer
@@ -77,12 +77,14 @@ def test_a_postgres_for_a_store_keeps_what_it_holds(home: Path) -> None:
     try:
         started = module("postgres", home, env={})
         assert started.returncode == 0, started.stderr
-        owner, task, retention = re.findall(r"^export \w+='(.*)'$", started.stdout, re.M)
+        owner, task, retention, statistics = re.findall(r"^export \w+='(.*)'$", started.stdout, re.M)
         assert [line.split("=")[0] for line in started.stdout.splitlines()] == [
             f"export {OWNER_URL}",
             f"export {TASK_URL}",
             f"export {RETENTION_URL}",
+            f"export {STATISTICS_URL}",
         ]
+        assert "sluis_statistics" in statistics
         assert "sluis_retention" in retention
         assert "sluis_task" in task
         with psycopg.connect(owner) as conn:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from psycopg.conninfo import conninfo_to_dict
 
 from sluis.errors import Defect, NotConfigured, SluisError
 from sluis.flows import backup as flow
 from sluis.flows import retention
 from sluis.flows.ending import end_integration
+from sluis.flows.wiring import open_session
 from sluis.privacy import backup as backups
 from sluis.privacy import deletions_log
+from sluis.privacy import restore as put_back
 from sluis.privacy.keyring import Keyring
 from sluis.privacy.register import Published, read_register, register_path
 from sluis.privacy.retention import holds
@@ -23,9 +30,10 @@ from sluis.privacy.retention.at_once import carry_out, of_store
 from sluis.privacy.retention.certificates import verify
 from sluis.store import tombstones
 from sluis.store.credentials import Credentials
-from sluis.store.database import Connection, connect, rows
+from sluis.store.database import OWNER_URL, Connection, connect, rows
 from sluis.store.integrations import Integrations, IntegrationState
 from sluis.store.merchants import Merchants
+from sluis.store.migrate import upgrade
 from sluis.store.server import LocalServer
 from tests.cli.runner import run
 from tests.conftest import OWNER, Database
@@ -112,7 +120,10 @@ def test_without_tombstones_the_deleted_would_be_back(
         Merchants(conn).end(ended)
     monkeypatch.setenv("SLUIS_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/gone")
     (directory / deletions_log.NAME).unlink(missing_ok=True)
-    flow.restore(made.path, target, typed=True, now=NOW)
+    with pytest.raises(NotConfigured) as caught:
+        flow.restore(made.path, target, typed=True, now=NOW)
+    assert caught.value.code == "deletions_unknown"
+    flow.restore(made.path, target, typed=True, now=NOW, incomplete=True)
     with connect(target) as conn:
         assert Merchants(conn).get(ended).ended_at is None
 
@@ -259,17 +270,23 @@ def test_another_key_a_damaged_file_and_a_newer_schema_leave_nothing(
 
 
 def test_a_backup_of_an_older_schema_is_brought_up_to_date(
-    database: Database, directory: Path, target: str, monkeypatch: pytest.MonkeyPatch
+    database: Database, empty_database: str, directory: Path, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The columns of the last step are taken away, as if the backup were of the version before."""
-    fill(database)
-    with database.owner() as conn:
-        conn.execute("alter table sluis.integration drop column restored_from, drop column restored_at")
-        conn.execute("update sluis.alembic_version set version_num = '0004'")
+    """A store of the version before, its backup, and the sluis of now."""
+    older = "0006"
+    with monkeypatch.context() as patch:
+        migrate = command.upgrade
+        patch.setattr(ScriptDirectory, "get_current_head", lambda *_: older)
+        patch.setattr("alembic.command.upgrade", lambda config, _: migrate(config, older))
+        upgrade(empty_database)
+    with connect(empty_database) as conn:
+        conn.execute("insert into sluis.merchant (code, name) values ('m1old', 'Voorbeeld')")
+    monkeypatch.setenv(OWNER_URL, empty_database)
     made = flow.make(None)
     done = flow.restore(made.path, target, typed=True, now=NOW)
-    assert (done.schema_before, done.schema_after) != ("0004", "0004")
-    assert done.schema_before == "0004"
+    assert (done.schema_before, done.schema_after > older) == (older, True)
+    with connect(target) as conn:
+        assert rows(conn, "select code from sluis.merchant") == [{"code": "m1old"}]
 
 
 def test_a_password_in_the_command_is_refused(directory: Path) -> None:
@@ -337,3 +354,111 @@ def test_a_log_that_cannot_be_written_is_told(database: Database, directory: Pat
         Merchants(conn).end(merchant)
         with pytest.raises(Defect, match="cannot be written"):
             flow.write_down(conn)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda lines: lines[1:], lambda lines: [lines[0][:40], *lines[1:]], lambda lines: [*lines, lines[0]]]
+)
+def test_a_log_that_somebody_changed_is_refused_and_made_anew_by_the_store(
+    database: Database, directory: Path, target: str, damage: Callable[[list[str]], list[str]]
+) -> None:
+    """A line taken out, torn, or there twice."""
+    first, second = fill(database), fill(database)
+    made = flow.make(None)
+    log = directory / deletions_log.NAME
+    with database.owner() as conn:
+        Merchants(conn).end(first)
+        Merchants(conn).end(second)
+        flow.write_down(conn)
+        whole = log.read_text()
+        log.write_text("\n".join(damage(whole.splitlines())) + "\n")
+        with pytest.raises(Defect) as caught:
+            flow.restore(made.path, target, typed=True, now=NOW)
+        assert caught.value.code == "deletions_log_damaged"
+        flow.write_down(conn)
+    assert deletions_log.inspect(directory).bad == 0
+    assert len({line.key for line in deletions_log.read(directory)}) == 2
+    flow.restore(made.path, target, typed=True, now=NOW)
+
+
+def test_a_line_that_sluis_did_not_write_ends_nobody(
+    database: Database, directory: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, lives = fill(database), fill(database)
+    made = flow.make(None)
+    log = directory / deletions_log.NAME
+    with database.owner() as conn:
+        Merchants(conn).end(ended)
+        flow.write_down(conn)
+    forged = json.loads(log.read_text())
+    forged["row"] |= {"merchant_code": lives, "id": str(uuid4())}
+    log.write_text(log.read_text() + json.dumps({**forged, "after": forged["seal"]}) + "\n")
+    monkeypatch.setenv("SLUIS_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/gone")
+    done = flow.restore(made.path, target, typed=True, now=NOW, incomplete=True)
+    assert (done.log_damaged, done.ended_again) == (1, 1)
+    with connect(target) as conn:
+        assert Merchants(conn).get(lives).ended_at is None
+
+
+def test_a_backup_older_than_the_window_is_refused_and_brings_no_contract_back(
+    database: Database, directory: Path, target: str
+) -> None:
+    """Fifty days later tombstones and log have gone; the living store still says who ended."""
+    ended, disconnected = fill(database), fill(database)
+    made = flow.make(None)
+    with database.owner() as conn:
+        Merchants(conn).end(ended)
+        end_integration(conn, database.keyring, disconnected, "woocommerce_moneybird", wait=timedelta(0))
+        conn.execute("delete from sluis.tombstone")
+    (directory / deletions_log.NAME).write_text("")
+    later = NOW + timedelta(days=50)
+    with pytest.raises(NotConfigured) as caught:
+        flow.restore(made.path, target, typed=True, now=later)
+    assert caught.value.code == "backup_too_old"
+    done = flow.restore(made.path, target, typed=True, now=later, older_than_window=True)
+    assert done.living == "read"
+    with connect(target) as conn:
+        assert Merchants(conn).get(ended).ended_at is not None
+        assert Integrations(conn).get(disconnected, "woocommerce_moneybird").state is IntegrationState.ENDED
+        assert not rows(conn, "select from sluis.credential")
+
+
+@pytest.mark.parametrize("killed_at", ["upgrade", "carry_over", "retention"])
+def test_a_restore_that_was_killed_lets_nobody_work_with_what_it_left(
+    database: Database,
+    directory: Path,
+    target: str,
+    postgres: LocalServer,
+    monkeypatch: pytest.MonkeyPatch,
+    killed_at: str,
+) -> None:
+    """After the pour, after the schema, before retention: integrations may stand there live, with no guard."""
+    merchant = fill(database)
+    made = flow.make(None)
+
+    def kill(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((flow, "carry_out") if killed_at == "retention" else (put_back, killed_at)), kill)
+        with pytest.raises(KeyboardInterrupt):
+            flow.restore(made.path, target, typed=True, now=NOW)
+    task = target.replace(f"//{OWNER}@", "//sluis_task@")
+    monkeypatch.setenv("SLUIS_TASK_DATABASE_URL", task)
+    with pytest.raises(NotConfigured) as caught, open_session(merchant, "woocommerce_moneybird", role="task"):
+        pass
+    assert caught.value.code == "restore_unfinished"
+    for role in (OWNER, "sluis_retention"):
+        with pytest.raises(NotConfigured, match="not finished"):
+            connect(target.replace(f"//{OWNER}@", f"//{role}@"))
+    with psycopg.connect(target) as raw, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        raw.execute("update sluis.integration set state = 'live'")
+    with pytest.raises(NotConfigured, match="not empty"):
+        flow.restore(made.path, target, typed=True, now=NOW)
+    name = conninfo_to_dict(target)["dbname"]
+    assert isinstance(name, str)
+    postgres.discard(name)
+    postgres.provide(name, OWNER)
+    assert flow.restore(made.path, target, typed=True, now=NOW).paused == 1
+    with open_session(merchant, "woocommerce_moneybird", role="task") as session:
+        assert session.integration.state_reason == "restored"

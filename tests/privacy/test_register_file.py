@@ -24,6 +24,7 @@ KNOWN = {
     "booking_amounts", "payment_key", "debtor_link", "quarantine_open", "quarantine_closed", "settled_by_hand",
     "vat_number_check",
     "run_report", "reconciliation", "limiter", "notices", "merchant_periods", "own_invoicing", "statistics_input",
+    "statistics_refusals", "statistics_releases",
     "retention_runs", "deletion_certificates", "checkpoints", "holds", "tombstones", "register_events",
     "schema_version", "airflow_database", "task_logs", "process_logs", "ubl_files", "backups", "postgres_log",
     "write_ahead_log", "deletions_log", "registry_cache",

@@ -21,7 +21,8 @@ MINE, THEIRS = "m1mine", "m2theirs"
 #: Every table with a merchant in it; a test holds the list against the catalogue.
 OWNED = (
     "booking", "credential", "debtor_link", "integration", "invoicing_month", "merchant", "merchant_period", "notice",
-    "payment", "quarantine", "reconciliation", "run_report", "settled_by_hand", "transit_chunk", "vat_number_check",
+    "payment", "quarantine", "reconciliation", "run_report", "settled_by_hand", "statistics_contribution",
+    "statistics_refusal", "transit_chunk", "vat_number_check",
 )  # fmt: skip
 #: Records of retention: the task role has no right to them at all.
 NO_RIGHTS = ("deletion_certificate", "hold", "retention_run", "tombstone")

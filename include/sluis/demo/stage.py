@@ -29,9 +29,9 @@ from sluis.privacy.keyring import KEYS_FILE, Keyring
 from sluis.registers import ecb, vies
 from sluis.sandbox import ecb as sandbox_ecb
 from sluis.sandbox import vies as sandbox_vies
-from sluis.store.database import OWNER_URL, RETENTION_URL, TASK_URL, owner_connection
+from sluis.store.database import OWNER_URL, RETENTION_URL, STATISTICS_URL, TASK_URL, owner_connection
 from sluis.store.merchants import Merchants
-from sluis.store.migrate import RETENTION_ROLE, TASK_ROLE, upgrade
+from sluis.store.migrate import RETENTION_ROLE, STATISTICS_ROLE, TASK_ROLE, upgrade
 from sluis.store.server import LocalServer
 
 STORE, AIRFLOW = "sluis", "airflow"
@@ -136,6 +136,7 @@ def database(home: Path, progress: Progress) -> Iterator[LocalServer]:
             OWNER_URL: server.dsn(STORE, _OWNERS[STORE]),
             TASK_URL: server.dsn(STORE, TASK_ROLE),
             RETENTION_URL: server.dsn(STORE, RETENTION_ROLE),
+            STATISTICS_URL: server.dsn(STORE, STATISTICS_ROLE),
             KEYS_FILE: str(keys),
         }
         os.environ.pop("SLUIS_KEYS", None)
@@ -188,7 +189,8 @@ def airflow(
     home: Path, server: LocalServer, port: int, registers: Mapping[str, str], progress: Progress
 ) -> LocalAirflow:
     """Return Airflow, not started yet. Raises ``NotConfigured("port_in_use")`` before anything is started."""
-    store = {**{name: os.environ[name] for name in (TASK_URL, RETENTION_URL, KEYS_FILE)}, **registers}
+    needed = (TASK_URL, RETENTION_URL, STATISTICS_URL, KEYS_FILE)
+    store = {**{name: os.environ[name] for name in needed}, **registers}
     return LocalAirflow(
         home / "airflow", server.dsn(AIRFLOW, _OWNERS[AIRFLOW]), port=port, store=store, progress=progress
     )

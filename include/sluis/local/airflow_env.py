@@ -17,7 +17,7 @@ from sluis.privacy.keyring import KEYS, KEYS_FILE
 from sluis.privacy.register import REGISTER
 from sluis.privacy.retention.airflow import AIRFLOW_URL
 from sluis.registers import ecb, vies
-from sluis.store.database import RETENTION_URL, TASK_URL
+from sluis.store.database import RETENTION_URL, STATISTICS_URL, TASK_URL
 
 #: Two cores: tasks wait for vendors most of their time, so twice the cores keeps them busy and the UI alive.
 PARALLELISM = 4
@@ -25,7 +25,19 @@ _OURS = "SLUIS_"
 #: What each process needs of the store. Keys open credentials and orders, so they stand only where tasks run.
 _STORE = {
     "scheduler": frozenset(
-        {"SLUIS_HOME", TASK_URL, RETENTION_URL, AIRFLOW_URL, KEYS, KEYS_FILE, REGISTER, BACKUPS, vies.URL, ecb.URL}
+        {
+            "SLUIS_HOME",
+            TASK_URL,
+            RETENTION_URL,
+            STATISTICS_URL,
+            AIRFLOW_URL,
+            KEYS,
+            KEYS_FILE,
+            REGISTER,
+            BACKUPS,
+            vies.URL,
+            ecb.URL,
+        }
     ),
     "dag-processor": frozenset({"SLUIS_HOME", TASK_URL, REGISTER}),
     "api-server": frozenset({REGISTER}),

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sluis.errors import NotConfigured, SluisError
-from sluis.store.database import OWNER_URL, RETENTION_URL, TASK_URL
-from sluis.store.migrate import RETENTION_ROLE, TASK_ROLE
+from sluis.store.database import OWNER_URL, RETENTION_URL, STATISTICS_URL, TASK_URL
+from sluis.store.migrate import RETENTION_ROLE, STATISTICS_ROLE, TASK_ROLE
 from sluis.store.server import LocalServer
 
 _STORE, _AIRFLOW = ("sluis", "sluis_owner"), ("airflow", "airflow")
@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     sys.stdout.write(f"export {OWNER_URL}='{server.dsn(*_STORE)}'\n")
     sys.stdout.write(f"export {TASK_URL}='{server.dsn(_STORE[0], TASK_ROLE)}'\n")
     sys.stdout.write(f"export {RETENTION_URL}='{server.dsn(_STORE[0], RETENTION_ROLE)}'\n")
+    sys.stdout.write(f"export {STATISTICS_URL}='{server.dsn(_STORE[0], STATISTICS_ROLE)}'\n")
     return 0
 
 

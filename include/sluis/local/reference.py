@@ -114,6 +114,7 @@ The store's variables go only where they are needed: `SLUIS_TASK_DATABASE_URL` a
 to the processes that run tasks (with a LocalExecutor: the scheduler), `SLUIS_TASK_DATABASE_URL` to the dag-processor,
 none of them to api-server and triggerer. `SLUIS_RETENTION_DATABASE_URL`, the address of the role that deletes, goes to
 the processes that run tasks, where only the DAG `retention` keeps it; so does `SLUIS_BACKUPS`, where there are backups.
+`SLUIS_STATISTICS_DATABASE_URL`, the address of the role that reads contributions and adds releases, goes there too.
 `SLUIS_DATABASE_URL`, the owner's, goes to no process of Airflow. A register elsewhere than in the repository is named
 by `SLUIS_REGISTER`, to scheduler, dag-processor and api-server. Where VAT
 numbers and exchange rates are asked elsewhere than at the EU and the European Central Bank, `SLUIS_VIES_URL` and

@@ -26,9 +26,19 @@ from sluis.privacy.backup import BACKUPS
 from sluis.privacy.keyring import KEYS, KEYS_FILE, Keyring
 from sluis.privacy.register import REGISTER
 from sluis.registers import ecb, vies
-from sluis.store.database import RETENTION_URL, TASK_URL, registry_connection, retention_connection, rows
+from sluis.store.database import (
+    RETENTION_URL,
+    STATISTICS_URL,
+    TASK_URL,
+    registry_connection,
+    retention_connection,
+    rows,
+    statistics_connection,
+)
 
 AIRFLOW_URL = "AIRFLOW_DATABASE_URL"
+#: How tasks reach the store, each as a role of its own.
+_ROLES = {TASK_URL: "sluis_task", RETENTION_URL: "sluis_retention", STATISTICS_URL: "sluis_statistics"}
 DEFAULT_HOME = Path(".sluis")
 
 
@@ -72,12 +82,10 @@ def store_variables(env: Mapping[str, str]) -> dict[str, str]:
     Raises ``NotConfigured`` naming what is missing.
     """
     Keyring.from_environment()
-    for name, role in ((TASK_URL, "sluis_task"), (RETENTION_URL, "sluis_retention")):
+    for name, role in _ROLES.items():
         if not env.get(name, "").strip():
             raise NotConfigured(f"{name} is not set: how tasks reach the store, as the role {role}")
-    store = {
-        name: env[name] for name in (TASK_URL, RETENTION_URL, KEYS, vies.URL, ecb.URL) if env.get(name, "").strip()
-    }
+    store = {name: env[name] for name in (*_ROLES, KEYS, vies.URL, ecb.URL) if env.get(name, "").strip()}
     for name in (KEYS_FILE, BACKUPS, REGISTER):  # tasks have another working directory
         if env.get(name, "").strip():
             store[name] = str(Path(env[name]).resolve())
@@ -89,6 +97,8 @@ def _active() -> int:
         found = len(rows(conn, "select * from sluis.active_integrations()"))
     with _answering(RETENTION_URL, "sluis_retention"), retention_connection() as conn:
         rows(conn, "select id from sluis.retention_run limit 1")
+    with _answering(STATISTICS_URL, "sluis_statistics"), statistics_connection() as conn:
+        rows(conn, "select quarter from sluis.statistics_freeze limit 1")
     return found
 
 

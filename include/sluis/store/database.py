@@ -23,6 +23,10 @@ from sluis.errors import Defect, NotConfigured, RetryLater, SluisError
 OWNER_URL = "SLUIS_DATABASE_URL"
 TASK_URL = "SLUIS_TASK_DATABASE_URL"
 RETENTION_URL = "SLUIS_RETENTION_DATABASE_URL"
+STATISTICS_URL = "SLUIS_STATISTICS_DATABASE_URL"
+#: A row where a restore closed the database and did not open it again; ``privacy.restore`` sets it for all roles.
+UNFINISHED = """select from pg_db_role_setting where setrole = 0 and 'default_transaction_read_only=on' = any (setconfig)
+    and setdatabase = (select oid from pg_database where datname = current_database())"""
 _MERCHANT = re.compile(r"[a-z0-9]{2,32}")
 
 RV = TypeVar("RV")
@@ -57,7 +61,8 @@ def translated(error: psycopg.Error) -> SluisError:
 def connect(dsn: str, *, merchant: str | None = None, timeout_seconds: int = 10) -> Connection:
     """Open a connection in autocommit; changes of several statements stand in ``with conn.transaction()``.
 
-    Raises ``RetryLater("database_away")`` when nobody answers and ``NotConfigured`` for an unreadable DSN.
+    Raises ``RetryLater("database_away")`` when nobody answers and ``NotConfigured`` for an unreadable DSN or a
+    database that a restore left half done (``restore_unfinished``).
     """
     try:
         options = conninfo_to_dict(dsn).get("options") or ""
@@ -68,9 +73,25 @@ def connect(dsn: str, *, merchant: str | None = None, timeout_seconds: int = 10)
     except psycopg.ProgrammingError:
         raise NotConfigured("the address of the store is not a PostgreSQL connection string") from None
     try:
-        return StoreConnection.connect(conninfo, autocommit=True)
+        conn = StoreConnection.connect(conninfo, autocommit=True)
     except psycopg.Error as error:
         raise translated(error) from None
+    if conn.info.parameter_status("default_transaction_read_only") == "on":
+        _not_half_restored(conn)
+    return conn
+
+
+def _not_half_restored(conn: Connection) -> None:
+    """Raise ``NotConfigured("restore_unfinished")`` for a database that a restore closed and did not open again."""
+    if row(conn, UNFINISHED) is None:
+        return  # read-only for another reason, of this role or by the administrator
+    name = conn.info.dbname
+    conn.close()
+    raise NotConfigured(
+        f"the restore into the database {name} was not finished, so that nothing may work with it: drop it, make a new "
+        "one and restore again (docs/runbooks/restore.md)",
+        code="restore_unfinished",
+    )
 
 
 def task_connection(merchant: str) -> Connection:
@@ -96,6 +117,14 @@ def retention_connection() -> Connection:
     It owns nothing: it reads dates, keys and states, empties columns, deletes rows and drops months.
     """
     return connect(_url(RETENTION_URL))
+
+
+def statistics_connection() -> Connection:
+    """Open a connection as the role that makes the anonymous statistics (``SLUIS_STATISTICS_DATABASE_URL``).
+
+    It owns nothing: it reads contributions of all merchants, no booking and no name, and adds freezes and releases.
+    """
+    return connect(_url(STATISTICS_URL))
 
 
 def registry_connection(timeout_seconds: int = 3) -> Connection:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TASK_ROLE = "sluis_task"
 RETENTION_ROLE = "sluis_retention"
+STATISTICS_ROLE = "sluis_statistics"
 SCHEMA = "sluis"
 #: Any constant will do, as long as it never changes: two upgrades at once wait for each other on it.
 _LOCK = 0x536C_7569_7301
@@ -52,11 +53,13 @@ def known_versions() -> frozenset[str]:
 
 
 def provide_roles(conn: psycopg.Connection[Any]) -> None:
-    """Make the roles that tasks and retention connect as: no right but those the migrations grant.
+    """Make the roles that tasks, retention and statistics connect as: no right but those the migrations grant.
 
-    Their passwords are the operator's. Raises ``NotConfigured`` (``task_role``, ``retention_role``).
+    Their passwords are the operator's. Raises ``NotConfigured`` (``task_role``, ``retention_role``,
+    ``statistics_role``).
     """
-    for role, code in ((TASK_ROLE, "task_role"), (RETENTION_ROLE, "retention_role")):
+    roles = ((TASK_ROLE, "task_role"), (RETENTION_ROLE, "retention_role"), (STATISTICS_ROLE, "statistics_role"))
+    for role, code in roles:
         _provide_role(conn, role, code)
 
 

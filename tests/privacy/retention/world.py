@@ -193,9 +193,12 @@ def _defaults(table: str, code: str) -> dict[str, Any]:
         "notice": {"merchant_code": code, "cause": "quarantine_waiting"},
         "invoicing_month": {"merchant_code": code, "month": date(2026, 1, 1), "documents": 1},
         "statistics_contribution": {
-            "enterprise_key": f"e{number}", "quarter": date(2026, 1, 1), "country": "NL", "vat_rate": 21,
-            "platform": "woocommerce", "package": "moneybird", "revenue_cents": 1, "refunds_cents": 0, "vat_cents": 0,
-            "documents": 1,
+            "merchant_code": code, "quarter": date(2026, 1, 1), "country": "NL", "vat_rate": 21,
+            "platform": f"shop{number}", "package": "moneybird", "revenue_cents": 1, "revenue_vat_cents": 0,
+            "refunds_cents": 0, "refunds_vat_cents": 0, "documents": 1,
+        },
+        "statistics_refusal": {
+            "merchant_code": code, "quarter": date(2026, 1, 1), "reason": f"reason_{number}", "documents": 1,
         },
         "hold": {"category": "booking_key", "reason": "tax_inspection", "owner": "privacy_officer",
                  "ends_on": date(2026, 1, 1)},

@@ -70,30 +70,32 @@ comment on column sluis.invoicing_month.month is 'First day of the month, UTC.';
 comment on column sluis.invoicing_month.documents is 'Documents booked in that month.';
 
 create table sluis.statistics_contribution (
-    enterprise_key text not null,
+    merchant_code text not null,
     quarter date not null check (extract(day from quarter) = 1 and extract(month from quarter) in (1, 4, 7, 10)),
     country text not null,
     vat_rate numeric(5, 2) not null,
     platform text not null,
     package text not null,
     revenue_cents bigint not null check (revenue_cents >= 0),
+    revenue_vat_cents bigint not null check (revenue_vat_cents >= 0),
     refunds_cents bigint not null check (refunds_cents >= 0),
-    vat_cents bigint not null,
+    refunds_vat_cents bigint not null check (refunds_vat_cents >= 0),
     documents int not null check (documents >= 0),
-    primary key (enterprise_key, quarter, country, vat_rate, platform, package)
+    primary key (merchant_code, quarter, country, vat_rate, platform, package)
 ) partition by range (quarter);
 comment on table sluis.statistics_contribution is
-    'Input of the anonymous statistics, per enterprise and quarter; no order, no customer.';
-comment on column sluis.statistics_contribution.enterprise_key is
-    'The enterprise; can identify a sole trader, so it never leaves this table.';
+    'Input of the anonymous statistics, per merchant and quarter; no order, no customer.';
+comment on column sluis.statistics_contribution.merchant_code is
+    'The merchant; can be a sole trader, so it never leaves this table.';
 comment on column sluis.statistics_contribution.quarter is 'First day of the quarter.';
 comment on column sluis.statistics_contribution.country is 'Country of the VAT.';
 comment on column sluis.statistics_contribution.vat_rate is 'VAT rate in percent.';
 comment on column sluis.statistics_contribution.platform is 'Name of the shop connector.';
 comment on column sluis.statistics_contribution.package is 'Name of the accounting connector.';
 comment on column sluis.statistics_contribution.revenue_cents is 'Revenue without VAT, euro cents.';
+comment on column sluis.statistics_contribution.revenue_vat_cents is 'VAT on the revenue, euro cents.';
 comment on column sluis.statistics_contribution.refunds_cents is 'Refunds without VAT, euro cents, positive.';
-comment on column sluis.statistics_contribution.vat_cents is 'VAT, euro cents, signed.';
+comment on column sluis.statistics_contribution.refunds_vat_cents is 'VAT on the refunds, euro cents, positive.';
 comment on column sluis.statistics_contribution.documents is 'How many documents.';
 
 create table sluis.retention_run (

@@ -26,7 +26,9 @@ UNSAMPLED = {
     "vat_number_check": ("number_key", "request_id"),
     "run_report": ("tally", "lines_hash", "previous_hash", "hash"),
     "reconciliation": ("result",),
-    "statistics_contribution": ("enterprise_key", "revenue_cents", "refunds_cents", "vat_cents"),
+    "statistics_contribution": (
+        "merchant_code", "revenue_cents", "revenue_vat_cents", "refunds_cents", "refunds_vat_cents", "documents",
+    ),
     "transit_chunk": ("ciphertext",),
     "credential": ("ciphertext",),
     "integration": ("settings", "report_hash"),
