@@ -114,12 +114,26 @@ def verify(
         raise typer.Exit(FOUND)
 
 
-def restore(
+def restore(  # noqa: PLR0917 - options of a command
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="the backup (.dump), its manifest beside it")],
     into: Annotated[
         str, typer.Option("--into", metavar="DSN", envvar="SLUIS_RESTORE_URL", help="a new, empty database, as owner")
     ],
+    older_than_window: Annotated[
+        bool,
+        typer.Option(
+            "--older-than-window",
+            help="restore a backup that should have gone: of what ended before the log begins only the old store tells",
+        ),
+    ] = False,
+    incomplete: Annotated[
+        bool,
+        typer.Option(
+            "--incomplete-deletions",
+            help="restore with a damaged log of deletions, or with neither log nor old store: end again by hand",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Put a backup into an empty database, and delete again what was deleted since.
@@ -136,9 +150,15 @@ def restore(
     """
     from sluis.flows.backup import restore as flow
 
-    flow_into = into
     source = ctx.get_parameter_source("into")
-    done = flow(file, flow_into, typed=source is not None and source.name == "COMMANDLINE", now=datetime.now(UTC))
+    done = flow(
+        file,
+        into,
+        typed=source is not None and source.name == "COMMANDLINE",
+        now=datetime.now(UTC),
+        older_than_window=older_than_window,
+        incomplete=incomplete,
+    )
     if json:
         emit_json(done)
     else:
@@ -153,6 +173,10 @@ def _tell(done: Restored) -> None:
         say("the store of before was read for what was deleted since")
     else:
         say(f"the store of before did not answer: the log of deletions has {done.log_lines} line(s) since the backup")
+    if done.log_damaged:
+        say(
+            f"the log of deletions is damaged in {done.log_damaged} place(s): end again by hand what it no longer tells"
+        )
     say(f"ended again: {done.ended_again}; rows carried over (holds, own periods, certificates): {done.carried_over}")
     emit_table(
         [Column("expired since the backup"), Column("deleted", right=True)],

@@ -51,7 +51,15 @@ def write_down(conn: Connection) -> None:
         deletions_log.catch_up(conn, Path(named), backups.window_cutoff(register, datetime.now(UTC)))
 
 
-def restore(file: Path, into: str, *, typed: bool, now: datetime) -> Restored:
+def restore(
+    file: Path,
+    into: str,
+    *,
+    typed: bool,
+    now: datetime,
+    older_than_window: bool = False,
+    incomplete: bool = False,
+) -> Restored:
     """Restore a backup into an empty database.
 
     ``typed``: the address stood in the command, where everybody on the machine reads it, so it may hold no password.
@@ -76,7 +84,11 @@ def restore(file: Path, into: str, *, typed: bool, now: datetime) -> Restored:
         return carry_out(conn, published, moment, keyring=keyring, dag_run_id=RUN_ID, backups_gone_on=gone_on)
 
     living = os.environ.get(OWNER_URL, "").strip() or None
-    return put_back(path, into, keyring, living=living, logs=logs, now=now, retention=retention)
+    return put_back(
+        path, into, keyring, living=living, logs=logs, now=now, retention=retention,
+        window=backups.window_cutoff(published.register_, now), older_than_window=older_than_window,
+        incomplete=incomplete,
+    )  # fmt: skip
 
 
 def _has_password(dsn: str) -> bool:

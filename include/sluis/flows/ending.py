@@ -24,7 +24,7 @@ from sluis.privacy.keyring import Keyring
 from sluis.store import tombstones
 from sluis.store.credentials import Credentials
 from sluis.store.database import Connection
-from sluis.store.integrations import Integration, Integrations, IntegrationState
+from sluis.store.integrations import RESTORED, RESTORED_ADOPTED, Integration, Integrations, IntegrationState
 from sluis.store.locks import administration_lock
 from sluis.store.merchants import Merchants
 from sluis.store.summaries import Summaries
@@ -116,7 +116,7 @@ def _quiet(
 ) -> ExitStack:
     """Hold new runs off and wait for the one underway; holds the administrations' locks until the stack is left."""
     for integration in ending:
-        if integration.state is not IntegrationState.PREVIEW:
+        if integration.state is not IntegrationState.PREVIEW and not _held_off(integration):
             Integrations(conn).set_state(merchant, integration.code, IntegrationState.PAUSED, "ending")
     deadline = time.monotonic() + wait.total_seconds()
     while ending and batches_underway(conn, merchant, within=STALE):
@@ -131,6 +131,11 @@ def _quiet(
             except RetryLater as error:
                 raise _underway(merchant) from error
         return stack.pop_all()
+
+
+def _held_off(integration: Integration) -> bool:
+    """Whether it waits since a restore: no run starts, and its reason must outlive an end that is refused halfway."""
+    return integration.state is IntegrationState.PAUSED and integration.state_reason in (RESTORED, RESTORED_ADOPTED)
 
 
 def _post_held(conn: Connection, keyring: Keyring, integration: Integration) -> int:

@@ -13,7 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from sluis.core.frozen import Frozen, Moment
 from sluis.errors import Defect, NotConfigured, ProofFailed, RetryLater
@@ -24,7 +28,7 @@ from sluis.privacy.sealed_file import opening
 from sluis.store import tombstones
 from sluis.store.database import Connection, connect, row
 from sluis.store.integrations import Integrations
-from sluis.store.later import Later, carry_over, collect
+from sluis.store.later import Later, carry_over, collect, ended
 from sluis.store.migrate import known_versions, provide_roles, upgrade
 from sluis.store.postgres_tools import count_rows, finished, running
 
@@ -38,6 +42,13 @@ _EMPTY = """select exists (select from pg_namespace where nspname = 'sluis') or 
     and n.nspname !~ '^pg_') as taken, current_database() as name"""
 
 
+class _Told(NamedTuple):
+    """What the store of before knows of deletions."""
+
+    later: list[Later]
+    ended: list[dict[str, Any]]
+
+
 class Restored(Frozen):
     """What a restore did. Moments in UTC; counts only."""
 
@@ -49,6 +60,7 @@ class Restored(Frozen):
     rows: int
     living: Literal["read", "away"]  #: whether the store of before could be read for what ended since the backup
     log_lines: int  #: of the log of deletions
+    log_damaged: int  #: places where it is not as sluis wrote it
     carried_over: int  #: rows of holds, own periods, tombstones, certificates and what else says what was deleted
     ended_again: int
     paused: int  #: integrations that wait for `adopt` and `resume`
@@ -64,34 +76,48 @@ def restore(
     logs: Sequence[Path],
     now: datetime,
     retention: Retention,
+    window: datetime,
+    older_than_window: bool = False,
+    incomplete: bool = False,
 ) -> Restored:
     """Put a backup into the empty database ``into`` (its owner's DSN) and delete again what was deleted since.
 
-    ``living``: DSN of the store of before; ``logs``: the directories with a log of deletions. Killed on its way it
-    leaves a database that the next restore refuses: drop it and begin again. Raises ``NotConfigured``
-    (``database_taken``, ``key_wrong``, ``key_unknown``), ``Defect`` (``schema_newer``, ``backup_damaged``,
+    ``living``: DSN of the store of before; ``logs``: the directories with a log of deletions. A backup made before
+    ``window`` (UTC) is older than what tells of deletions: ``older_than_window`` restores it all the same;
+    ``incomplete`` does so where neither store nor log tells of deletions, or a log is damaged. The database is closed
+    (``restore_unfinished``) until the last thing is done. Killed on its way: drop it and begin again. Raises
+    ``NotConfigured`` (``database_taken``, ``database_not_owned``, ``key_wrong``, ``key_unknown``, ``backup_too_old``,
+    ``deletions_unknown``), ``Defect`` (``schema_newer``, ``backup_damaged``, ``deletions_log_damaged``,
     ``restore_failed``) before anything was written, ``ProofFailed("restore_incomplete")``.
     """
     backup = find(path)
     _known_schema(backup)
+    if not older_than_window:
+        _in_window(backup, window)
     verify(backup, keyring)
+    into = _as_restorer(into)
     name = _empty(into)
     since = backup.manifest.made_at - _MARGIN
     told = _told_by(living, since)  # before anything is written: a store that cannot be read must not be found out late
-    lines = [line for log in logs for line in deletions_log.read(log) if line.at >= since]
+    written = [deletions_log.inspect(log) for log in logs]
+    if not incomplete:
+        _complete_knowledge(told, written)
+    lines = [line for log in written for line in log.lines if line.at >= since]
+    _close(into, name)
     _pour(backup, into, name, keyring)
     _, head = upgrade(into)
     with connect(into) as conn:
         with conn.transaction():
             paused = Integrations(conn).restored(backup.manifest.made_at, now)
-            carried = carry_over(conn, [*lines, *(told or ())])
-            ended = tombstones.replay(conn, since)
+            carried = carry_over(conn, [*lines, *(told.later if told else ())])
+            again = tombstones.replay(conn, since) + tombstones.end_again(conn, told.ended if told else ())
         deleted = retention(conn, now)
+        _open(conn, name)  # the last thing: from here on others may work with it
     return Restored(
         backup=backup.name, made_at=backup.manifest.made_at, restored_at=now,
         schema_before=backup.manifest.schema_version, schema_after=head, rows=sum(backup.manifest.rows.values()),
-        living="away" if told is None else "read", log_lines=len(lines), carried_over=carried, ended_again=ended,
-        paused=paused, deleted=deleted,
+        living="away" if told is None else "read", log_lines=len(lines), log_damaged=sum(log.bad for log in written),
+        carried_over=carried, ended_again=again, paused=paused, deleted=deleted,
     )  # fmt: skip
 
 
@@ -103,6 +129,58 @@ def _known_schema(backup: Backup) -> None:
             f"{backup.manifest.sluis_version} or newer",
             code="schema_newer",
         )
+
+
+def _in_window(backup: Backup, window: datetime) -> None:
+    if backup.manifest.made_at < window:
+        raise NotConfigured(
+            f"{backup.path.name} was made before {window:%Y-%m-%d}, where the register's backup window begins: it "
+            "should have gone, and the log of deletions no longer tells what ended soon after it. Take a younger one; or give "
+            "--older-than-window, and end again by hand what had ended since",
+            code="backup_too_old",
+        )
+
+
+def _complete_knowledge(told: _Told | None, written: Sequence[deletions_log.Log]) -> None:
+    """Raise where a deletion may be unknown: a damaged log, or neither log nor store."""
+    hint = "or give --incomplete-deletions, and end again by hand what had ended since the backup"
+    if bad := sum(log.bad for log in written):
+        raise Defect(
+            f"the log of deletions is not as sluis wrote it in {bad} place(s): torn, changed, added, taken out, or "
+            f"sealed with a key that SLUIS_KEYS lacks. Take an undamaged copy of {deletions_log.NAME}, {hint}",
+            code="deletions_log_damaged",
+        )
+    if told is None and not any(log.there for log in written):
+        raise NotConfigured(
+            "neither the store of before answers nor is there a log of deletions: what was deleted since the backup "
+            f"would be back. Put {deletions_log.NAME} beside the backup, {hint}",
+            code="deletions_unknown",
+        )
+
+
+def _as_restorer(dsn: str) -> str:
+    """Return an address whose sessions may work with a database that is closed to others, and read one that is."""
+    try:
+        options = str(conninfo_to_dict(dsn).get("options") or "")
+        return make_conninfo(dsn, options=f"{options} -c default_transaction_read_only=off".strip())
+    except ProgrammingError:
+        raise NotConfigured("the address of the database is not a PostgreSQL connection string") from None
+
+
+def _close(into: str, name: str) -> None:
+    """Let nobody write to the database before the restore is done, whichever way it ends: no claim, so no booking."""
+    with connect(into) as conn:
+        try:
+            conn.execute(SQL("alter database {} set default_transaction_read_only = on").format(Identifier(name)))
+        except Defect:
+            raise NotConfigured(
+                f"this role does not own the database {name}: make it with `createdb --owner`",
+                code="database_not_owned",
+            ) from None
+
+
+def _open(conn: Connection, name: str) -> None:
+    conn.execute(SQL("alter database {} reset default_transaction_read_only").format(Identifier(name)))
 
 
 def _empty(into: str) -> str:
@@ -119,15 +197,15 @@ def _empty(into: str) -> str:
     return str(found["name"])
 
 
-def _told_by(living: str | None, since: datetime) -> list[Later] | None:
+def _told_by(living: str | None, since: datetime) -> _Told | None:
     """Return what the store of before knows of deletions since; ``None`` where it does not answer or is no store."""
     if living is None:
         return None
     try:
-        with connect(living) as conn:
+        with connect(_as_restorer(living)) as conn:
             if row(conn, "select to_regclass('sluis.tombstone') is not null as there") != {"there": True}:
                 return None
-            return collect(conn, since)
+            return _Told(collect(conn, since), ended(conn))
     except RetryLater:
         return None
 

@@ -58,6 +58,21 @@ def collect(conn: Connection, since: datetime) -> list[Later]:
     return found
 
 
+def ended(conn: Connection) -> list[dict[str, Any]]:
+    """Return every merchant and integration that has ended, whenever: also those whose tombstone has gone.
+
+    In the form of a tombstone: ``kind``, ``merchant_code``, ``integration_code``, ``made_at`` (UTC).
+    """
+    return rows(
+        conn,
+        """select 'merchant' as kind, code as merchant_code, null as integration_code, ended_at as made_at
+        from sluis.merchant where ended_at is not null
+        union all
+        select 'integration', merchant_code, code, updated_at from sluis.integration where state = 'ended'
+        order by made_at""",
+    )
+
+
 def carry_over(conn: Connection, lines: Iterable[Later]) -> int:
     """Put rows into a store that was put back; a later line of the same row wins. Returns how many rows were put.
 

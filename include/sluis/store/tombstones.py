@@ -5,7 +5,7 @@ Written in the transaction of the deletion. No customer: what ended is a merchan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -36,11 +36,16 @@ def replay(conn: Connection, since: datetime) -> int:
     """
     found = rows(
         conn,
-        """select kind, merchant_code, integration_code, made_at, 'ended_by_restore' as reason from sluis.tombstone
+        """select kind, merchant_code, integration_code, made_at from sluis.tombstone
         where made_at >= %s order by made_at, id""",
         [since],
     )
-    return sum(bool(_ENDING[tombstone["kind"]](conn, tombstone)) for tombstone in found)
+    return end_again(conn, found)
+
+
+def end_again(conn: Connection, found: Iterable[Mapping[str, Any]]) -> int:
+    """End what is said to have ended: rows as ``store.later.ended`` gives them; returns how many did something."""
+    return sum(bool(_ENDING[one["kind"]](conn, {**one, "reason": "ended_by_restore"})) for one in found)
 
 
 def _credential(conn: Connection, tombstone: dict[str, Any]) -> int:

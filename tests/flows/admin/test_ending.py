@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from sluis.core.settings import IntegrationSettings
-from sluis.errors import Reconnect, RetryLater
+from sluis.errors import NotConfigured, Reconnect, RetryLater
 from sluis.flows.ending import HELD_AFTER_END, end_integration, end_merchant
+from sluis.flows.restoring import may_resume
 from sluis.store.credentials import Credentials
-from sluis.store.integrations import Integration, Integrations, IntegrationState
+from sluis.store.integrations import RESTORED_ADOPTED, Integration, Integrations, IntegrationState
 from sluis.store.locks import administration_lock
 from sluis.store.merchants import Merchants
 from sluis.transit.store import Transit
@@ -111,3 +113,24 @@ def test_an_end_deletes_what_a_crashed_run_left_in_transit(database: Database) -
         ended = end_merchant(conn, database.keyring, one.merchant, wait=NO_WAIT)
         assert (ended.chunks_deleted, ended.credentials_deleted) == (1, 1)
         assert conn.execute("select count(*) from sluis.transit_chunk").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_end_refused_halfway_leaves_the_guard_of_a_restore(database: Database, whole: bool) -> None:
+    """Else `resume` would let an integration book again what the backup does not know."""
+    one, _ = two_integrations(database)
+    now = datetime.now(UTC)
+    with database.owner() as writer, administration_lock(writer, one.administration_key, timedelta(seconds=1)):
+        with database.owner() as conn:  # noqa: SIM117 - one line would be too long
+            Integrations(conn).restored(now - timedelta(days=1), now)
+            end = partial(end_integration, code=one.code) if not whole else end_merchant
+            with pytest.raises(RetryLater) as caught:
+                end(conn, database.keyring, one.merchant, wait=NO_WAIT)
+            assert caught.value.code == "run_underway"
+            with pytest.raises(NotConfigured) as refused:
+                may_resume(Integrations(conn).get(one.merchant, one.code))
+            assert refused.value.code == "adopt_first"
+            Integrations(conn).set_state(one.merchant, one.code, IntegrationState.PAUSED, RESTORED_ADOPTED)
+            with pytest.raises(RetryLater):
+                end_integration(conn, database.keyring, one.merchant, one.code, wait=NO_WAIT)
+            assert Integrations(conn).get(one.merchant, one.code).state_reason == RESTORED_ADOPTED

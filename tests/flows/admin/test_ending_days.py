@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from sluis.errors import NotConfigured, Reconnect, Refused, RetryLater
 from sluis.flows.ending import Ended, end_integration, end_merchant
+from sluis.flows.restoring import may_resume
 from sluis.flows.wiring import Session
 from sluis.privacy.keyring import Keyring
 from sluis.store.database import owner_connection
+from sluis.store.integrations import Integrations, IntegrationState
 from tests.conftest import Database
 from tests.flows.summaries_world import D1, D2, NO_WAIT, DailyWorld
 
@@ -52,3 +56,17 @@ def test_what_can_never_be_posted_is_told(daily: DailyWorld, error: Exception) -
         ended = end_merchant(conn, Keyring.from_environment(), daily.merchant, wait=NO_WAIT)
     assert (ended.integrations, ended.documents_not_posted) == ((daily.code,), 2)
     assert daily.books.entries == []
+
+
+def test_days_not_posted_leave_the_guard_of_a_restore(daily: DailyWorld) -> None:
+    daily.books.before.append(RetryLater("502"))
+    now = datetime.now(UTC)
+    with owner_connection() as conn:
+        Integrations(conn).set_state(daily.merchant, daily.code, IntegrationState.LIVE)
+        Integrations(conn).restored(now - timedelta(days=1), now)
+        with pytest.raises(RetryLater) as caught:
+            end(daily)
+        assert caught.value.code == "days_not_posted"
+        with pytest.raises(NotConfigured) as refused:
+            may_resume(Integrations(conn).get(daily.merchant, daily.code))
+    assert refused.value.code == "adopt_first"
