@@ -9,6 +9,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from sluis.privacy.register import read_register, register_path
+from sluis.privacy.register_catalogue import check_store
 from sluis.store.database import Connection, rows
 from sluis.store.migrations.versions import v0006_unsampled
 from tests.conftest import Database
@@ -68,6 +69,21 @@ def test_without_it_the_values_stay_after_the_rewriting(database: Database) -> N
         conn.execute("alter table sluis.booking alter order_number set statistics -1")
         fill(conn)
         assert "MARKER-1" in samples(conn)
+
+
+@pytest.mark.parametrize("table", ["booking", "booking_7", "merchant"])
+def test_the_check_finds_a_column_that_is_sampled_again(database: Database, table: str) -> None:
+    column = "name" if table == "merchant" else "order_number"
+    register = read_register(register_path()).register_
+
+    def found() -> list[str]:
+        with database.owner() as conn:
+            return [one.place for one in check_store(conn, register).findings if "sampled" in one.what]
+
+    assert found() == []
+    with database.owner() as conn:
+        conn.execute(f"alter table only sluis.{table} alter {column} set statistics -1")
+    assert found() == [f"column sluis.{table}.{column}"]
 
 
 def test_what_was_sampled_before_the_migration_goes_with_it(database: Database) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sluis.privacy.register import Category, Method, Place, Register
 from sluis.privacy.register_findings import CORRECT_IT, NAME_IT, Finding
 from sluis.store.database import Connection, rows
+from sluis.store.migrations.versions.v0006_unsampled import UNSAMPLED
 
 SCHEMA = "sluis"
 #: Third place under which the register names the tables of Airflow's own database.
@@ -65,6 +66,14 @@ join pg_attribute as a on a.attrelid = f.oid and a.attnum > 0 and not a.attisdro
 where p.contype = 'f' and p.confdeltype = 'c' and p.conparentid = 0 and not c.relispartition
     and not f.relispartition and c.relnamespace = 'sluis'::regnamespace and f.relnamespace = c.relnamespace
 """
+#: Columns, of parts too, of which ANALYZE takes samples.
+_SAMPLED = """
+select c.relname as part, r.relname as tab, a.attname as col
+from pg_class as c join pg_class as r on r.oid = coalesce(pg_partition_root(c.oid), c.oid)
+join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+where c.relnamespace = 'sluis'::regnamespace and c.relkind in ('r', 'p') and a.attstattarget is distinct from 0
+order by 1, a.attnum
+"""
 _KINDS = {"m": "materialised view", "f": "foreign table"}
 
 
@@ -104,6 +113,7 @@ def check_store(conn: Connection, register: Register) -> StoreCheck:
         *_parts(conn, ours, register),
         *(_loose(found["schema"], found["tab"]) for found in rows(conn, _SEQUENCES)),
         *(Finding(**found) for found in rows(conn, _ELSEWHERE)),
+        *_sampled(conn),
         *(finding for category in register.categories for finding in _deletable(category, ours, above)),
     )
     return StoreCheck(findings, len(ours), sum(len(table.columns) for table in ours.values()))
@@ -189,6 +199,17 @@ def _parts(conn: Connection, ours: dict[str, _Table], register: Register) -> Ite
                 place=place, what="does not stand with its table, where retention reaches",
                 remedy=f"make it anew in the schema {SCHEMA}",
             )  # fmt: skip
+
+
+def _sampled(conn: Connection) -> Iterator[Finding]:
+    """Yield the columns that the planner samples though their values expire: no deletion reaches the samples."""
+    for found in rows(conn, _SAMPLED):
+        if found["col"] in UNSAMPLED.get(found["tab"], ()):
+            yield Finding(
+                place=f"column {SCHEMA}.{found['part']}.{found['col']}",
+                what="is sampled by ANALYZE, and no deletion reaches the samples",
+                remedy=f"alter table {SCHEMA}.{found['part']} alter {found['col']} set statistics 0; clear it",
+            )
 
 
 def _loose(schema: str, name: str) -> Finding:

@@ -25,8 +25,10 @@ TASK_URL = "SLUIS_TASK_DATABASE_URL"
 RETENTION_URL = "SLUIS_RETENTION_DATABASE_URL"
 STATISTICS_URL = "SLUIS_STATISTICS_DATABASE_URL"
 #: A row where a restore closed the database and did not open it again; ``privacy.restore`` sets it for all roles.
-UNFINISHED = """select from pg_db_role_setting where setrole = 0
-    and 'default_transaction_read_only=on' = any (setconfig) and setdatabase = (select oid from pg_database where datname = current_database())"""
+UNFINISHED = """
+select from pg_db_role_setting where setrole = 0 and 'default_transaction_read_only=on' = any (setconfig)
+    and setdatabase = (select oid from pg_database where datname = current_database())
+"""
 _MERCHANT = re.compile(r"[a-z0-9]{2,32}")
 
 RV = TypeVar("RV")

@@ -120,17 +120,20 @@ def test_an_end_refused_halfway_leaves_the_guard_of_a_restore(database: Database
     """Else `resume` would let an integration book again what the backup does not know."""
     one, _ = two_integrations(database)
     now = datetime.now(UTC)
-    with database.owner() as writer, administration_lock(writer, one.administration_key, timedelta(seconds=1)):
-        with database.owner() as conn:  # noqa: SIM117 - one line would be too long
-            Integrations(conn).restored(now - timedelta(days=1), now)
-            end = partial(end_integration, code=one.code) if not whole else end_merchant
-            with pytest.raises(RetryLater) as caught:
-                end(conn, database.keyring, one.merchant, wait=NO_WAIT)
-            assert caught.value.code == "run_underway"
-            with pytest.raises(NotConfigured) as refused:
-                may_resume(Integrations(conn).get(one.merchant, one.code))
-            assert refused.value.code == "adopt_first"
-            Integrations(conn).set_state(one.merchant, one.code, IntegrationState.PAUSED, RESTORED_ADOPTED)
-            with pytest.raises(RetryLater):
-                end_integration(conn, database.keyring, one.merchant, one.code, wait=NO_WAIT)
-            assert Integrations(conn).get(one.merchant, one.code).state_reason == RESTORED_ADOPTED
+    with (
+        database.owner() as conn,
+        database.owner() as writer,
+        administration_lock(writer, one.administration_key, timedelta(seconds=1)),
+    ):
+        Integrations(conn).restored(now - timedelta(days=1), now)
+        end = partial(end_integration, code=one.code) if not whole else end_merchant
+        with pytest.raises(RetryLater) as caught:
+            end(conn, database.keyring, one.merchant, wait=NO_WAIT)
+        assert caught.value.code == "run_underway"
+        with pytest.raises(NotConfigured) as refused:
+            may_resume(Integrations(conn).get(one.merchant, one.code))
+        assert refused.value.code == "adopt_first"
+        Integrations(conn).set_state(one.merchant, one.code, IntegrationState.PAUSED, RESTORED_ADOPTED)
+        with pytest.raises(RetryLater):
+            end_integration(conn, database.keyring, one.merchant, one.code, wait=NO_WAIT)
+        assert Integrations(conn).get(one.merchant, one.code).state_reason == RESTORED_ADOPTED
