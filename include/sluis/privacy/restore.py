@@ -135,8 +135,8 @@ def _in_window(backup: Backup, window: datetime) -> None:
     if backup.manifest.made_at < window:
         raise NotConfigured(
             f"{backup.path.name} was made before {window:%Y-%m-%d}, where the backup window begins: it "
-            "should have gone, and the log of deletions no longer tells what ended soon after it. Take a younger one; or give "
-            "--older-than-window, and end again by hand what had ended since",
+            "should have gone, and the log of deletions no longer tells what ended soon after it. "
+            "Take a younger one; or give --older-than-window, and end again by hand what had ended since",
             code="backup_too_old",
         )
 
