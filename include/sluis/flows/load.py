@@ -13,7 +13,7 @@ from sluis.core.money import cents
 from sluis.core.order import Buyer
 from sluis.core.summary import Tally
 from sluis.errors import NotConfigured, QuotaSpent, Reconnect, RetryLater
-from sluis.flows import runlog, summaries
+from sluis.flows import contributions, runlog, summaries
 from sluis.flows.booking import SETTLE, Booker
 from sluis.flows.booking_debtors import customer_of, is_collective
 from sluis.flows.booking_rows import in_order
@@ -104,6 +104,7 @@ def _load(session: Session, request: RunRequest, batch_id: str, settle: timedelt
     for entry in summaries.post_due(session, booker.run_id, today, patience, settle):
         run.own(Made(entry))
     watermark = close_run(session, request, facts, tally=run.tally, lines=run.lines, deferred_floor=run.deferred_floor)
+    contributions.count(session)
     return Loaded(
         batch_id=batch_id,
         watermark=watermark,
