@@ -152,8 +152,8 @@ def verify(releases: Sequence[StoredRelease]) -> tuple[Finding, ...]:
 
 
 def cell_of(table: Table, figure: Figure) -> Cell:
-    """Return the cell that a figure is of; the order of its names is not kept in the canonical text."""
-    return Cell(table, tuple(figure.key[name] for name in table.dimensions))
+    """Return the cell that a figure is of: the canonical text does not keep the order of its names."""
+    return Cell(table, tuple(figure.key.get(name, "") for name in table.dimensions))
 
 
 def by_cell(tables: Sequence[ReleaseTable]) -> dict[tuple[Family, Cell], Figure]:
