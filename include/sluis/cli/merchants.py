@@ -79,8 +79,8 @@ def end(
     """End a contract, after the run that is underway.
 
     All integrations end; credentials, and orders a crashed run left in transit, are deleted at once. What else is
-    held for the merchant must be deleted within 30 days: this version does not do that by itself yet, so keep the
-    date it shows. It cannot be undone.
+    held for the merchant goes with the DAG retention within 30 days (sluis retention plan --merchant). It cannot be
+    undone.
 
     \b
     Example:
@@ -103,6 +103,49 @@ def end(
     if ended.documents_not_posted:
         say(f"{ended.documents_not_posted} document(s) stand in no journal entry: book them by hand")
     say(f"to be deleted before {moment(ended.everything_deleted_by)} UTC (30 days): everything else held for him")
+
+
+@app.command("statistics")
+def statistics(
+    merchant: Merchant,
+    agree: Annotated[bool, typer.Option("--agree", help="he agreed in his processing agreement")] = False,
+    objects: Annotated[bool, typer.Option("--object", help="he objects (GDPR article 21)")] = False,
+    enterprise: Annotated[
+        str | None, typer.Option("--enterprise", metavar="MERCHANT", help="whose enterprise he is part of")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show or change whether he takes part in the anonymous statistics.
+
+    Nobody takes part before he agreed. An objection deletes at once what he contributed to quarters that are not
+    frozen yet. Merchants of one company belong to one enterprise, which counts once; his own code ends that.
+
+    \b
+    Example:
+      sluis merchant statistics m7f3k --agree
+      sluis merchant statistics m7f3k --enterprise m2x8d
+      sluis merchant statistics m7f3k --object
+    """
+    from sluis.flows import statistics_agreement as flow
+    from sluis.store.database import owner_connection
+
+    if agree and objects:
+        raise typer.BadParameter("--agree and --object exclude one another")
+    with owner_connection() as conn:
+        stands = flow.show(conn, merchant)
+        if enterprise is not None:
+            stands = flow.belongs_to(conn, merchant, enterprise)
+        if agree or objects:
+            stands = (flow.agree if agree else flow.object_to)(conn, merchant)
+    if json:
+        emit_json({**stands.model_dump(mode="json"), "takes_part": stands.takes_part})
+        return
+    since = f" (agreed {moment(stands.agreed_at)}, objected {moment(stands.objected_at)})"
+    say(f"merchant {merchant} {'takes' if stands.takes_part else 'does not take'} part in the statistics{since}")
+    if stands.enterprise != merchant:
+        say(f"counts with the enterprise of {stands.enterprise}")
+    if objects:
+        say(f"deleted now: {stands.deleted} row(s) of contributions")
 
 
 def _name(given: str | None) -> str:
