@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from sluis.errors import NotConfigured
 from sluis.privacy.register import Category, Method, Register
-from sluis.privacy.retention import airflow, backups, certificates, files, quarantine
+from sluis.privacy.retention import airflow, backups, certificates, files, quarantine, statistics_input
 from sluis.privacy.retention.contract import Deleter
 from sluis.privacy.retention.kit import Tools
 from sluis.privacy.retention.months import DropPartition
 from sluis.privacy.retention.rows import DeleteRows, EmptyColumns, Nothing
 
 #: Deleters of more than tables, and of tables in a way of their own.
-_MODULES = (airflow, files, backups, quarantine, certificates)
+_MODULES = (airflow, files, backups, quarantine, certificates, statistics_input)
 #: Deleters of tables know nothing of files and third places.
 _OF_TABLES = frozenset({Method.DROP_PARTITION, Method.DELETE_ROWS, Method.EMPTY_COLUMNS, Method.AT_ONCE})
 
