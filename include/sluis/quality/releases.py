@@ -22,8 +22,8 @@ from sluis.statistics.domain import Domain, law, quarters_of_year
 from sluis.statistics.lines import CHILDREN
 from sluis.statistics.release import BANDS, by_cell, cell_of
 
-#: VAT is rounded per line, at most half a cent on each: as a share of the amount, for lines of a euro on average.
-LINES_SHARE = Decimal("0.005")
+#: VAT strays a cent per line at most (``statistics.door``): as a share of the amount, for lines of a euro on average.
+LINES_SHARE = Decimal("0.01")
 #: What every figure is a multiple of, whatever the rules of its quarter were, in euros.
 _LEAST_ROUNDING = 1000
 _TURN = Lock()
