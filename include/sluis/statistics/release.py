@@ -70,11 +70,7 @@ def build(
     ``refused``: documents turned away at the door, by reason. Raises ``ProofFailed`` where the ledger is broken, the
     quarter does not come after it, or a pattern publishes what must not be.
     """
-    broken = verify(earlier)
-    if broken:
-        raise ProofFailed(f"no release can follow a broken ledger: {broken[0].message}", code="ledger_broken")
-    if earlier and first_day(quarter) <= first_day(earlier[-1].release.quarter):
-        raise ProofFailed(f"{quarter} does not come after the last release", code="quarter_past")
+    _may_follow(quarter, earlier)
     standing = {family: _standing(populations[family]) for family in Family}
     too_few = max(standing.values()) < rules.min_enterprises
     told = {family: _told(family, patterns[family], populations[family], rules) for family in Family}
@@ -162,6 +158,14 @@ def by_cell(tables: Sequence[ReleaseTable]) -> dict[tuple[Family, Cell], Figure]
 
 
 # -------------------------------------------------------------------------------------------------------------- pieces
+
+
+def _may_follow(quarter: str, earlier: Sequence[StoredRelease]) -> None:
+    broken = verify(earlier)
+    if broken:
+        raise ProofFailed(f"no release can follow a broken ledger: {broken[0].message}", code="ledger_broken")
+    if earlier and first_day(quarter) <= first_day(earlier[-1].release.quarter):
+        raise ProofFailed(f"{quarter} does not come after the last release", code="quarter_past")
 
 
 def _follows(release: Release, before: StoredRelease | None) -> bool:
