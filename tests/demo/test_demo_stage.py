@@ -13,7 +13,8 @@ from sluis.demo import stage
 from sluis.errors import Defect
 
 STORE = {
-    "SLUIS_TASK_DATABASE_URL": "task", "SLUIS_RETENTION_DATABASE_URL": "retention", "SLUIS_KEYS_FILE": "/keys",
+    "SLUIS_TASK_DATABASE_URL": "task", "SLUIS_RETENTION_DATABASE_URL": "retention",
+    "SLUIS_STATISTICS_DATABASE_URL": "statistics", "SLUIS_KEYS_FILE": "/keys",
 }  # fmt: skip
 OPERATORS = {"SLUIS_DATABASE_URL": "owner", **STORE}
 

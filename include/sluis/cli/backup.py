@@ -33,6 +33,20 @@ app = typer.Typer(
       sluis backup verify sluis-20261123T020000Z
     """,
 )
+OlderThanWindow = Annotated[
+    bool,
+    typer.Option(
+        "--older-than-window",
+        help="restore a backup that should have gone: of what ended before the log begins only the old store tells",
+    ),
+]
+Incomplete = Annotated[
+    bool,
+    typer.Option(
+        "--incomplete-deletions",
+        help="restore with a damaged log of deletions, or with neither log nor old store: end again by hand",
+    ),
+]
 Directory = Annotated[
     Path | None, typer.Option("--directory", metavar="DIR", help="where backups stand; default: SLUIS_BACKUPS")
 ]
@@ -120,20 +134,8 @@ def restore(  # noqa: PLR0917 - options of a command
     into: Annotated[
         str, typer.Option("--into", metavar="DSN", envvar="SLUIS_RESTORE_URL", help="a new, empty database, as owner")
     ],
-    older_than_window: Annotated[
-        bool,
-        typer.Option(
-            "--older-than-window",
-            help="restore a backup that should have gone: of what ended before the log begins only the old store tells",
-        ),
-    ] = False,
-    incomplete: Annotated[
-        bool,
-        typer.Option(
-            "--incomplete-deletions",
-            help="restore with a damaged log of deletions, or with neither log nor old store: end again by hand",
-        ),
-    ] = False,
+    older_than_window: OlderThanWindow = False,
+    incomplete: Incomplete = False,
     json: Json = False,
 ) -> None:
     """Put a backup into an empty database, and delete again what was deleted since.

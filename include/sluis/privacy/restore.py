@@ -15,10 +15,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.sql import SQL, Identifier
-
 from sluis.core.frozen import Frozen, Moment
 from sluis.errors import Defect, NotConfigured, ProofFailed, RetryLater
 from sluis.privacy import deletions_log
@@ -26,6 +22,7 @@ from sluis.privacy.backup import Backup, find, verify
 from sluis.privacy.keyring import Keyring
 from sluis.privacy.sealed_file import opening
 from sluis.store import tombstones
+from sluis.store.closing import as_restorer, close_database, open_database
 from sluis.store.database import Connection, connect, row
 from sluis.store.integrations import Integrations
 from sluis.store.later import Later, carry_over, collect, ended
@@ -80,45 +77,48 @@ def restore(
     older_than_window: bool = False,
     incomplete: bool = False,
 ) -> Restored:
-    """Put a backup into the empty database ``into`` (its owner's DSN) and delete again what was deleted since.
+    """Put a backup into the empty database ``into`` (owner's DSN) and delete again what was deleted since.
 
-    ``living``: DSN of the store of before; ``logs``: the directories with a log of deletions. A backup made before
-    ``window`` (UTC) is older than what tells of deletions: ``older_than_window`` restores it all the same;
-    ``incomplete`` does so where neither store nor log tells of deletions, or a log is damaged. The database is closed
-    (``restore_unfinished``) until the last thing is done. Killed on its way: drop it and begin again. Raises
-    ``NotConfigured`` (``database_taken``, ``database_not_owned``, ``key_wrong``, ``key_unknown``, ``backup_too_old``,
-    ``deletions_unknown``), ``Defect`` (``schema_newer``, ``backup_damaged``, ``deletions_log_damaged``,
-    ``restore_failed``) before anything was written, ``ProofFailed("restore_incomplete")``.
+    ``living``: DSN of the store of before; ``logs``: directories with a log of deletions. One made before ``window``
+    (UTC) needs ``older_than_window``; ``incomplete``: nothing whole tells of deletions. Killed: drop it, begin again.
+    Raises ``NotConfigured`` and ``Defect`` before anything was written, ``ProofFailed("restore_incomplete")``.
     """
     backup = find(path)
-    _known_schema(backup)
-    if not older_than_window:
-        _in_window(backup, window)
-    verify(backup, keyring)
-    into = _as_restorer(into)
-    name = _empty(into)
-    since = backup.manifest.made_at - _MARGIN
-    told = _told_by(living, since)  # before anything is written: a store that cannot be read must not be found out late
+    _fit(backup, keyring, None if older_than_window else window)
+    name = _empty(into := as_restorer(into))
+    told = _told_by(living, since := backup.manifest.made_at - _MARGIN)  # before anything is written
     written = [deletions_log.inspect(log) for log in logs]
-    if not incomplete:
-        _complete_knowledge(told, written)
+    _complete_knowledge(told, written, incomplete=incomplete)
     lines = [line for log in written for line in log.lines if line.at >= since]
-    _close(into, name)
-    _pour(backup, into, name, keyring)
-    _, head = upgrade(into)
+    head = _refill(backup, into, name, keyring)
     with connect(into) as conn:
         with conn.transaction():
             paused = Integrations(conn).restored(backup.manifest.made_at, now)
             carried = carry_over(conn, [*lines, *(told.later if told else ())])
             again = tombstones.replay(conn, since) + tombstones.end_again(conn, told.ended if told else ())
         deleted = retention(conn, now)
-        _open(conn, name)  # the last thing: from here on others may work with it
+        open_database(conn, name)  # the last thing: now others may work with it
     return Restored(
         backup=backup.name, made_at=backup.manifest.made_at, restored_at=now,
         schema_before=backup.manifest.schema_version, schema_after=head, rows=sum(backup.manifest.rows.values()),
         living="away" if told is None else "read", log_lines=len(lines), log_damaged=sum(log.bad for log in written),
         carried_over=carried, ended_again=again, paused=paused, deleted=deleted,
     )  # fmt: skip
+
+
+def _refill(backup: Backup, into: str, name: str, keyring: Keyring) -> str:
+    """Close the empty database, pour the backup in and bring it to this schema, whose version is returned."""
+    close_database(into, name)
+    _pour(backup, into, name, keyring)
+    return upgrade(into)[1]
+
+
+def _fit(backup: Backup, keyring: Keyring, window: datetime | None) -> None:
+    """Raise where a backup cannot, or should not, be put back."""
+    _known_schema(backup)
+    if window is not None:
+        _in_window(backup, window)
+    verify(backup, keyring)
 
 
 def _known_schema(backup: Backup) -> None:
@@ -141,8 +141,10 @@ def _in_window(backup: Backup, window: datetime) -> None:
         )
 
 
-def _complete_knowledge(told: _Told | None, written: Sequence[deletions_log.Log]) -> None:
-    """Raise where a deletion may be unknown: a damaged log, or neither log nor store."""
+def _complete_knowledge(told: _Told | None, written: Sequence[deletions_log.Log], *, incomplete: bool) -> None:
+    """Raise where a deletion may be unknown: a damaged log, or neither log nor store; ``incomplete``: never."""
+    if incomplete:
+        return
     hint = "or give --incomplete-deletions, and end again by hand what had ended since the backup"
     if bad := sum(log.bad for log in written):
         raise Defect(
@@ -156,31 +158,6 @@ def _complete_knowledge(told: _Told | None, written: Sequence[deletions_log.Log]
             f"would be back. Put {deletions_log.NAME} beside the backup, {hint}",
             code="deletions_unknown",
         )
-
-
-def _as_restorer(dsn: str) -> str:
-    """Return an address whose sessions may work with a database that is closed to others, and read one that is."""
-    try:
-        options = str(conninfo_to_dict(dsn).get("options") or "")
-        return make_conninfo(dsn, options=f"{options} -c default_transaction_read_only=off".strip())
-    except ProgrammingError:
-        raise NotConfigured("the address of the database is not a PostgreSQL connection string") from None
-
-
-def _close(into: str, name: str) -> None:
-    """Let nobody write to the database before the restore is done, whichever way it ends: no claim, so no booking."""
-    with connect(into) as conn:
-        try:
-            conn.execute(SQL("alter database {} set default_transaction_read_only = on").format(Identifier(name)))
-        except Defect:
-            raise NotConfigured(
-                f"this role does not own the database {name}: make it with `createdb --owner`",
-                code="database_not_owned",
-            ) from None
-
-
-def _open(conn: Connection, name: str) -> None:
-    conn.execute(SQL("alter database {} reset default_transaction_read_only").format(Identifier(name)))
 
 
 def _empty(into: str) -> str:
@@ -202,7 +179,7 @@ def _told_by(living: str | None, since: datetime) -> _Told | None:
     if living is None:
         return None
     try:
-        with connect(_as_restorer(living)) as conn:
+        with connect(as_restorer(living)) as conn:
             if row(conn, "select to_regclass('sluis.tombstone') is not null as there") != {"there": True}:
                 return None
             return _Told(collect(conn, since), ended(conn))

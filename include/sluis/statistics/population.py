@@ -33,7 +33,7 @@ class InMemory:
         cell: NDArray[np.int64], cents: NDArray[np.int64],
     ) -> None:  # fmt: skip
         """Take one entry per enterprise and cell, amounts above zero. Raises ``Defect`` for anything else."""
-        if cents.size and (cents.min() <= 0 or float(cents.sum(dtype=np.float64)) >= _EXACT):
+        if cents.size and (cents.min() <= 0 or cents.sum(dtype=np.float64) >= _EXACT):
             raise Defect("amounts of a population are above zero and add up exactly", code="population_amounts")
         if cell.size and (cell.min() < 0 or cell.max() >= len(base)):
             raise Defect("an entry names a cell that is not there", code="population_cells")

@@ -91,4 +91,4 @@ class Programme:
 
 def _rounded(values: Points, rules: Rules) -> Points:
     step = rules.rounding_euros * 100 / _UNIT
-    return np.floor(values / step + 0.5) * step
+    return np.rint(values / step) * step  # half to even, as releases round
