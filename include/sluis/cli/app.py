@@ -21,6 +21,7 @@ from sluis.cli import (
     retention,
     runs,
     sandbox,
+    statistics,
 )
 from sluis.cli.output import OneLineErrors, say
 
@@ -64,6 +65,7 @@ for part, name in (
     (keys.app, "keys"),
     (backup.app, "backup"),
     (invoicing.app, "invoicing"),
+    (statistics.app, "statistics"),
     (sandbox.app, "sandbox"),
 ):
     app.add_typer(part, name=name)
