@@ -12,6 +12,7 @@ from airflow.sdk.definitions._internal import contextmanager as airflow_contexts
 from sluis.airflow_support.retention import OWN_ADDRESSES, keep_addresses, retention_request, retention_step
 from sluis.errors import Defect
 from sluis.flows.retention_steps import RetentionRequest, RetentionStep
+from sluis.store.database import STATISTICS_URL
 
 HASH = "0" * 64
 EMPTY = {"merchant": "", "category": "", "dry_run": False, "confirm": ""}
@@ -76,9 +77,12 @@ def test_a_step_that_fails_shows_no_data(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "Jan" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("dag_id", "kept"), [("retention", True), ("sync__m1__a", False), ("other", False)])
-def test_only_its_own_tasks_keep_its_addresses(dag_id: str, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in OWN_ADDRESSES:
+@pytest.mark.parametrize(
+    ("dag_id", "kept"),
+    [("retention", set(OWN_ADDRESSES)), ("statistics", {STATISTICS_URL}), ("sync__m1__a", set()), ("other", set())],
+)
+def test_only_its_own_tasks_keep_its_addresses(dag_id: str, kept: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*OWN_ADDRESSES, STATISTICS_URL):
         monkeypatch.setenv(name, "postgresql://")
     keep_addresses(dag_id)
-    assert [name in os.environ for name in OWN_ADDRESSES] == [kept, kept]
+    assert {name for name in (*OWN_ADDRESSES, STATISTICS_URL) if name in os.environ} == kept

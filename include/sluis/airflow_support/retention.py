@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DAG_ID = "retention"
 #: Which addresses no other DAG's tasks have in their environment: one sees all merchants, the other is Airflow's own.
 OWN_ADDRESSES = ("SLUIS_RETENTION_DATABASE_URL", "SLUIS_AIRFLOW_DATABASE_URL")
+#: Which ones each DAG keeps; every other DAG's tasks lose all of them.
+_KEPT = {DAG_ID: OWN_ADDRESSES, "statistics": ("SLUIS_STATISTICS_DATABASE_URL",)}
 
 
 def retention_request(context: Context) -> RetentionRequest:
@@ -52,13 +54,15 @@ def retention_request(context: Context) -> RetentionRequest:
 
 
 def keep_addresses(dag_id: str) -> None:
-    """Drop the addresses of retention from this process where its task is another DAG's.
+    """Drop from this process the addresses that only other DAGs' tasks need: retention's, and the statistics'.
 
     A guard against mistakes, as row-level security is: who may write a DAG can read them elsewhere.
     """
-    if dag_id != DAG_ID:
-        for name in OWN_ADDRESSES:
-            os.environ.pop(name, None)
+    kept = _KEPT.get(dag_id, ())
+    for names in _KEPT.values():
+        for name in names:
+            if name not in kept:
+                os.environ.pop(name, None)
 
 
 def retention_step(step: Callable[[RetentionRequest], RetentionStep]) -> RetentionRequest:
