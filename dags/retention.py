@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
+from sluis.airflow_support.addresses import RETENTION
 from sluis.airflow_support.conf import MERCHANT, PLAN_HASH, categories
 from sluis.airflow_support.docs import retention_doc
-from sluis.airflow_support.retention import DAG_ID, retention_step
+from sluis.airflow_support.retention import retention_step
 from sluis.airflow_support.retry_policy import TaxonomyRetryPolicy
 from sluis.airflow_support.run import SUMMARY
 
@@ -25,7 +26,7 @@ DEFAULTS = {
 }
 
 with DAG(
-    dag_id=DAG_ID,
+    dag_id=RETENTION,
     description="What has expired by the register goes, is proved gone and is certified",
     doc_md=retention_doc(key=SUMMARY),
     schedule=CronDataIntervalTimetable(QUIET_HOUR, timezone="UTC"),

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
-from sluis.airflow_support import preload, retention
+from sluis.airflow_support import addresses, preload
 from sluis.airflow_support.gate import RunGate
 
 
@@ -26,8 +26,8 @@ class Addresses:
 
     @hookimpl
     def on_task_instance_running(self, task_instance: Any) -> None:
-        """Take from every DAG but the one that deletes the addresses that only it needs."""
-        retention.keep_addresses(str(task_instance.dag_id))
+        """Take from every DAG the addresses that only another one needs: the one that deletes, or the statistics."""
+        addresses.keep_addresses(str(task_instance.dag_id))
 
 
 class SluisPlugin(AirflowPlugin):

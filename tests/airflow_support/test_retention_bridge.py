@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from airflow.sdk.definitions._internal import contextmanager as airflow_contexts
 
-from sluis.airflow_support.retention import OWN_ADDRESSES, keep_addresses, retention_request, retention_step
+from sluis.airflow_support.addresses import KEPT, keep_addresses
+from sluis.airflow_support.retention import retention_request, retention_step
 from sluis.errors import Defect
 from sluis.flows.retention_steps import RetentionRequest, RetentionStep
-from sluis.store.database import STATISTICS_URL
 
 HASH = "0" * 64
 EMPTY = {"merchant": "", "category": "", "dry_run": False, "confirm": ""}
@@ -79,10 +79,15 @@ def test_a_step_that_fails_shows_no_data(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     ("dag_id", "kept"),
-    [("retention", set(OWN_ADDRESSES)), ("statistics", {STATISTICS_URL}), ("sync__m1__a", set()), ("other", set())],
+    [
+        ("retention", {"SLUIS_RETENTION_DATABASE_URL", "SLUIS_AIRFLOW_DATABASE_URL"}),
+        ("statistics", {"SLUIS_STATISTICS_DATABASE_URL"}),
+        ("sync__m1__a", set()),
+        ("other", set()),
+    ],
 )
 def test_only_its_own_tasks_keep_its_addresses(dag_id: str, kept: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*OWN_ADDRESSES, STATISTICS_URL):
+    for name in [name for names in KEPT.values() for name in names]:
         monkeypatch.setenv(name, "postgresql://")
     keep_addresses(dag_id)
-    assert {name for name in (*OWN_ADDRESSES, STATISTICS_URL) if name in os.environ} == kept
+    assert {name for names in KEPT.values() for name in names if name in os.environ} == kept

@@ -39,7 +39,7 @@ def test_a_release_from_nothing_to_files(database: Database, tmp_path: Path) -> 
     assert "sales, total: 1 published, 0 not" in ok("show", "1")
     families = json.loads(ok("audit", "1"))["families"]
     assert {family["family"] for family in families} == {"sales", "refunds"}
-    assert "1 release(s): the chain holds" in ok("verify")
+    assert "1 release(s), 1 counted and attacked again: the chain holds" in ok("verify")
     written = [Path(line) for line in ok("export", "1", "-o", str(tmp_path / "out")).splitlines()]
     assert all(path.stat().st_size for path in written)
     (table,) = (path for path in written if path.suffix == ".csv")

@@ -24,7 +24,11 @@ MOST_ORDERS = 1000
 MERCHANT = r"^(m[a-z0-9]{1,4})?(?![\s\S])"
 #: The whole hash of a plan, or nothing.
 PLAN_HASH = r"^([0-9a-f]{64})?(?![\s\S])"
-_ORDER_ID, _MERCHANT, _PLAN_HASH = (re.compile(form) for form in (ORDER_ID, MERCHANT, PLAN_HASH))
+#: A quarter, or nothing: the last that ended.
+QUARTER = r"^(20[0-9]{2}-Q[1-4])?(?![\s\S])"
+_ORDER_ID, _MERCHANT, _PLAN_HASH, _QUARTER = (
+    re.compile(form) for form in (ORDER_ID, MERCHANT, PLAN_HASH, QUARTER)
+)  # fmt: skip
 _CATEGORY = re.compile(r"^ *- +id: +([a-z][a-z0-9_]{1,40}) *$", re.MULTILINE)
 _OWN_RUN_ID = re.compile(
     r"(scheduled|manual|backfill|asset_triggered|asset_materialization|operator_triggered)"
@@ -80,7 +84,11 @@ RETENTION = Schema(
         "confirm": Field(lambda value: _is_form(_PLAN_HASH, value), "the whole hash of the plan that waits, or empty"),
     },
 )
-SCHEMAS = (SYNC, RETENTION)
+STATISTICS = Schema(
+    "statistics",
+    {"quarter": Field(lambda value: _is_form(_QUARTER, value), "a quarter, as in 2026-Q3, or empty for the last")},
+)
+SCHEMAS = (SYNC, RETENTION, STATISTICS)
 
 
 def schema_of(dag_id: str) -> Schema | None:

@@ -81,6 +81,47 @@ task |
 More: `docs/runbooks/retention.md`.
 """
 
+_STATISTICS = """\
+### Anonymous figures on revenue and VAT
+
+On the 15th after each quarter: **freeze** closes the quarter (what comes later counts in the next one), **release**
+builds the fixed plan of tables, hides what is unsafe and what would give it away, lets every attacker try, has the
+release judged and publishes it, and **verify** reads back what stands: the whole chain of hashes, every published
+figure counted again and every attack made again. All figures stay inside one process; the XCom `{key}` holds numbers,
+dates and the hash of the release.
+
+A release is never changed and never made again: run again for the same quarter, it is shown and verified. What cannot
+be made safe is not published: the plan shrinks (all tables, one-way tables, the total, nothing); fewer than ten
+enterprises publish "too few". By hand: with `quarter`, as in 2026-Q3.
+
+See it: `sluis statistics list`, `sluis statistics show <number>`, `sluis statistics audit <number>`.
+
+### When it is red
+
+The task's log ends with one line `[code] what is wrong, where, and what to do`.
+
+| Task, code | What happened | What to do |
+| --- | --- | --- |
+| freeze: `quarter_running`, `quarter_past` | the quarter is not over, or a later one is closed already | give another \
+quarter, or none |
+| release: `input_changed` | a merchant objected while it was counted; nothing was published | clear release with what \
+follows |
+| release, verify: `ledger_broken` | a release was altered or removed | an engineer, before anything else |
+| release: `release_unsafe`, `cell_unsafe`, `release_refused` | our audit refused what our search had made; nothing \
+was published | an engineer, with the line |
+| verify: `release_wrong` | what is published is not what its input says, or an attacker comes too close | an engineer \
+at once, before anybody cites it |
+| any: `database_away`, `not_configured` | the store does not answer, or `SLUIS_STATISTICS_DATABASE_URL` is not set | \
+see to it, clear the task |
+
+More: `docs/runbooks/statistics.md`, and how nobody can be worked out: `docs/reference/statistics.md`.
+"""
+
+
+def statistics_doc(*, key: str) -> str:
+    """Return the ``doc_md`` of the DAG that publishes the statistics."""
+    return _STATISTICS.format(key=key)
+
 
 def retention_doc(*, key: str) -> str:
     """Return the ``doc_md`` of the DAG that deletes."""

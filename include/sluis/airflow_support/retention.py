@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from sluis.flows.retention_steps import RetentionRequest, RetentionStep
-
-DAG_ID = "retention"
-#: Which addresses no other DAG's tasks have in their environment: one sees all merchants, the other is Airflow's own.
-OWN_ADDRESSES = ("SLUIS_RETENTION_DATABASE_URL", "SLUIS_AIRFLOW_DATABASE_URL")
-#: Which ones each DAG keeps; every other DAG's tasks lose all of them.
-_KEPT = {DAG_ID: OWN_ADDRESSES, "statistics": ("SLUIS_STATISTICS_DATABASE_URL",)}
 
 
 def retention_request(context: Context) -> RetentionRequest:
@@ -51,18 +44,6 @@ def retention_request(context: Context) -> RetentionRequest:
         confirm=params["confirm"] or None,
         run=(planned or {}).get("run"),
     )
-
-
-def keep_addresses(dag_id: str) -> None:
-    """Drop from this process the addresses that only other DAGs' tasks need: retention's, and the statistics'.
-
-    A guard against mistakes, as row-level security is: who may write a DAG can read them elsewhere.
-    """
-    kept = _KEPT.get(dag_id, ())
-    for names in _KEPT.values():
-        for name in names:
-            if name not in kept:
-                os.environ.pop(name, None)
 
 
 def retention_step(step: Callable[[RetentionRequest], RetentionStep]) -> RetentionRequest:

@@ -2,7 +2,8 @@
 
 XComs stand readable in Airflow's database and in its UI, whatever the masker hides in a log. What may pass: whole
 numbers (counts and cents), booleans, ``None``, dates and moments, opaque ids, and small dicts and lists of those. A
-dict has the names of the fields that tasks tell of a run (``flows.context``, ``flows.retention_steps``) or, for an
+dict has the names of the fields that tasks tell of a run (``flows.context``, ``flows.retention_steps``,
+``flows.statistics_steps``) or, for an
 amount, of currencies: a name that nobody declared may be a person's. No free text, no decimals, no floats.
 """
 
@@ -72,9 +73,11 @@ def _fields() -> frozenset[str]:
     """Return the names of all fields that a task may tell of a run."""
     from sluis.flows import context
     from sluis.flows.retention_steps import RetentionStep
+    from sluis.flows.statistics_steps import StatisticsStep
 
     told = (
         context.Extracted, context.Transformed, context.Loaded, context.Shredded, context.Compared, RetentionStep,
+        StatisticsStep,
     )  # fmt: skip
     return frozenset(name for model in told for name in model.model_fields)
 

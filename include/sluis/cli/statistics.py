@@ -105,7 +105,9 @@ def export(
 
 @app.command("verify")
 def verify(json: Json = False) -> None:
-    """Check the chain of releases: hashes, numbers and quarters. Exit code 1 when something is wrong.
+    """Check the chain of releases, and count and attack anew what still has its input. Exit code 1 if it is wrong.
+
+    The input of a release goes 45 days after it, and changes when a merchant objects; then its chain alone is checked.
 
     \b
     Example:
@@ -116,13 +118,19 @@ def verify(json: Json = False) -> None:
 
     with statistics_connection() as conn:
         known, findings = flow.verified(conn)
+        again = {stored.release.number: flow.recounted(conn, stored) for stored in known}
+    counted = {number: families for number, families in again.items() if families is not None}
+    wrong = [number for number, families in counted.items() if not all(found.right for found in families.values())]
     if json:
-        emit_json([finding._asdict() for finding in findings])
+        emit_json({"findings": [finding._asdict() for finding in findings], "recounted": list(counted), "wrong": wrong})
     else:
         for finding in findings:
             say(f"release {finding.number} [{finding.code}] {finding.message}")
-        say(f"{len(known)} release(s): the chain {'is broken' if findings else 'holds'}")
-    if findings:
+        for number in wrong:
+            say(f"release {number} [release_wrong] is not what its input says, or an attacker comes too close")
+        say(f"{len(known)} release(s), {len(counted)} counted and attacked again: "
+            f"the chain {'is broken' if findings else 'holds'}")  # fmt: skip
+    if findings or wrong:
         raise typer.Exit(FOUND)
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sluis import accounting, shops
 from sluis.core.frozen import Frozen
@@ -25,6 +25,7 @@ from sluis.statistics import release as releases
 from sluis.statistics.contract import Family, FamilyAudit, Pattern, Population, Release, Rules, StoredRelease
 from sluis.statistics.lines import rates_of
 from sluis.statistics.population import InMemory
+from sluis.statistics.recount import Recount, recount
 from sluis.statistics.release import Finding
 from sluis.statistics.suppression import decide
 from sluis.store.contributions import refusals
@@ -97,6 +98,21 @@ def verified(conn: Connection) -> tuple[list[StoredRelease], tuple[Finding, ...]
     return known, releases.verify(known)
 
 
+def recounted(conn: Connection, stored: StoredRelease) -> dict[Family, Recount] | None:
+    """Count and attack a release again from its frozen input; ``None`` where that is gone or changed since.
+
+    It is deleted 45 days after the release, and who objects later takes his part out of it at once.
+    """
+    store, first = Statistics(conn), domains.first_day(stored.release.quarter)
+    frozen = store.frozen(first)
+    if frozen is None or not store.unchanged(frozen):
+        return None
+    with store.reading():
+        populations = _populations(store, first)
+    with _silent():
+        return {family: recount(stored.release, family, populations[family]) for family in Family}
+
+
 # ------------------------------------------------------------------------------------------------------- the building
 
 
@@ -107,9 +123,7 @@ def _made(
     """Build a release from the input and have it attacked and judged."""
     first, began = domains.first_day(quarter), time.monotonic()
     with store.reading():
-        populations: dict[Family, Population] = {
-            family: InMemory.copied(*store.entries(first, _name(family))) for family in Family
-        }
+        populations = _populations(store, first)
         refused: Counter[str] = Counter()
         for refusal in refusals(conn, first):
             refused[refusal.reason] += refusal.documents
@@ -137,8 +151,10 @@ def _made(
     return made, told
 
 
-def _name(family: Family) -> Any:
-    return family.value
+def _populations(store: Statistics, first: date) -> dict[Family, Population]:
+    """Read the input of a quarter; call it inside ``store.reading``."""
+    names: dict[Family, Literal["sales", "refunds"]] = {Family.SALES: "sales", Family.REFUNDS: "refunds"}
+    return {family: InMemory.copied(*store.entries(first, name)) for family, name in names.items()}
 
 
 def _tell(audit: FamilyAudit) -> None:
