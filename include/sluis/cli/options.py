@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,3 +19,18 @@ To = Annotated[datetime, typer.Option("--to", formats=DAY, metavar="DATE", help=
 OfMerchant = Annotated[str | None, typer.Option("--merchant", metavar="MERCHANT", help="of this merchant only")]
 OfCode = Annotated[str | None, typer.Option("--integration", metavar="CODE", help="of this integration only")]
 Wait = Annotated[int, typer.Option("--wait", min=0, help="seconds to wait for a run that is underway")]
+
+
+class Shown(StrEnum):
+    """Which languages a page holds."""
+
+    NL = "nl"
+    EN = "en"
+    BOTH = "both"
+
+
+PageLanguages = Annotated[Shown, typer.Option("--language", help="one language, or both with a switch")]
+PageFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="write it here; else it is printed"),
+]

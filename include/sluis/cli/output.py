@@ -17,6 +17,8 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sluis.errors import SluisError
 
 FOUND = 1
@@ -103,3 +105,17 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def emit_page(html: str, output: Path | None, what: str) -> None:
+    """Write a page to a file, or print it. Raises ``NotConfigured("output")`` where it cannot be written."""
+    if output is None:
+        say(html)
+        return
+    from sluis.errors import NotConfigured
+
+    try:
+        output.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise NotConfigured(f"{output} cannot be written: {error.strerror}", code="output") from None
+    say(f"{what} stands in {output}")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluis.cli.options import Json
-from sluis.cli.output import Column, emit_json, emit_table, moment, say
+from sluis.cli.options import Json, PageFile, PageLanguages, Shown
+from sluis.cli.output import Column, emit_json, emit_page, emit_table, moment, say
 
 if TYPE_CHECKING:
     from sluis.privacy.page import Standing
@@ -28,23 +27,12 @@ NewFile = Annotated[
 ]  # fmt: skip
 
 
-class Shown(StrEnum):
-    """Which languages the page holds."""
-
-    NL = "nl"
-    EN = "en"
-    BOTH = "both"
-
-
 def page(
-    language: Annotated[Shown, typer.Option("--language", help="one language, or both with a switch")] = Shown.BOTH,
+    language: PageLanguages = Shown.BOTH,
     merchant: Annotated[
         str | None, typer.Option("--merchant", metavar="MERCHANT", help="this merchant's page, with his own periods")
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="write it here; else it is printed"),
-    ] = None,
+    output: PageFile = None,
 ) -> None:
     """Make the page that says what is kept and for how long: one HTML file that needs nothing else and prints on A4.
 
@@ -56,7 +44,6 @@ def page(
       sluis register page --output register.html
       sluis register page --language en --merchant m7f3k -o m7f3k.html
     """
-    from sluis.errors import NotConfigured
     from sluis.privacy.page import render
     from sluis.privacy.register import read_register, register_path
     from sluis.privacy.register_versions import since_before
@@ -64,14 +51,7 @@ def page(
     path = register_path()
     published, changes = read_register(path), since_before(path)
     html = render(published, changes, _standing(published, merchant), language.value)
-    if output is None:
-        say(html)
-        return
-    try:
-        output.write_text(html, encoding="utf-8")
-    except OSError as error:
-        raise NotConfigured(f"{output} cannot be written: {error.strerror}", code="output") from None
-    say(f"the page of register {published.register_.version} stands in {output}")
+    emit_page(html, output, f"the page of register {published.register_.version}")
 
 
 def diff(old: OldFile, new: NewFile = None, as_json: Json = False) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluis.cli.options import Json
-from sluis.cli.output import FOUND, Column, emit_json, emit_table, moment, say
+from sluis.cli.options import Json, PageFile, PageLanguages, Shown
+from sluis.cli.output import FOUND, Column, emit_json, emit_page, emit_table, moment, say
 
 if TYPE_CHECKING:
     from sluis.statistics.contract import Step, StoredRelease
@@ -101,6 +101,23 @@ def export(
     for name, content in files(_one(number).release).items():
         (output / name).write_text(content, encoding="utf-8", newline="")
         say(str(output / name))
+
+
+@app.command("page")
+def page(language: PageLanguages = Shown.BOTH, output: PageFile = None) -> None:
+    """Make the public page: the last release with charts and tables, and the quarters before, in one HTML file.
+
+    It needs nothing else, reads on a phone and by a screen reader, and shows only what is published.
+
+    \b
+    Example:
+      sluis statistics page --output statistics.html
+    """
+    from sluis.statistics.page import render
+
+    known = _known()
+    emit_page(render(known, made_at=datetime.now(UTC), languages=language.value), output,
+              f"the page of {len(known)} release(s)")  # fmt: skip
 
 
 @app.command("verify")
