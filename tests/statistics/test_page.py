@@ -1,4 +1,4 @@
-"""The public page: every published figure is on it and no other, in both languages, also of a shrunken or empty plan."""
+"""The public page: every published figure is on it and no other, in both languages, also of a shrunken plan."""
 
 from __future__ import annotations
 
