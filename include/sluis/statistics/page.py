@@ -40,12 +40,13 @@ class _Shown(NamedTuple):
     shown: Sequence[Figure]  #: published, the largest first
     hidden: Sequence[Figure]
     bands: bool  #: whether it tells how many enterprises: a year does not
+    period: str  #: ``2026-Q3``, or ``2026``
 
     @classmethod
-    def of(cls, table: ReleaseTable, *, bands: bool = True) -> _Shown:
+    def of(cls, table: ReleaseTable, period: str, *, bands: bool = True) -> _Shown:
         """Sort the cells of a table."""
         published = sorted((f for f in table.figures if f.published), key=lambda f: -(f.amount or 0))
-        return cls(table.table, table.family, published, [f for f in table.figures if not f.published], bands)
+        return cls(table.table, table.family, published, [f for f in table.figures if not f.published], bands, period)
 
     @property
     def words(self) -> Words:
@@ -100,7 +101,8 @@ class _Page:
         return number + ((" mln" if self.language == "nl" else "m") if millions else ("k" if amount else ""))
 
     def quarter(self, quarter: str) -> str:
-        return f"{quarter[:4]} {'K' if self.language == 'nl' else 'Q'}{quarter[-1]}"
+        """Return what a quarter is called; a year is called what it is."""
+        return quarter if "-" not in quarter else f"{quarter[:4]} {'K' if self.language == 'nl' else 'Q'}{quarter[-1]}"
 
     def day(self, moment: datetime) -> str:
         """Return the day in UTC."""
@@ -141,7 +143,9 @@ class _Page:
         return [table for table in self._of(family) if table.table is not Table.TOTAL]
 
     def years(self) -> Sequence[_Shown]:
-        return [_Shown.of(table, bands=False) for table in self._release.year] if self._release else []
+        if self._release is None:
+            return []
+        return [_Shown.of(table, self._release.quarter[:4], bands=False) for table in self._release.year]
 
     def history(self, family: Family) -> Sequence[tuple[str, Figure | None]]:
         """Return the total of every quarter that has a release, the oldest first; ``None``: not published."""
@@ -170,8 +174,10 @@ class _Page:
         return charts.tiles(name, self._tiles(table), title, desc)
 
     def _of(self, family: Family) -> list[_Shown]:
-        tables = self._release.tables if self._release else ()
-        return [_Shown.of(table) for table in tables if table.family is family]
+        if self._release is None:
+            return []
+        quarter = self._release.quarter
+        return [_Shown.of(table, quarter) for table in self._release.tables if table.family is family]
 
     def _measures(self) -> tuple[str, str]:
         return self["amount"], self["vat"]

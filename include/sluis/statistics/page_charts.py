@@ -47,14 +47,20 @@ def columns(name: str, bars: Sequence[Bar], words: tuple[str, str], title: str, 
     order = [bar.name for bar in bars]
     x = alt.X("name:N", sort=order, title=None, axis=alt.Axis(labelAngle=0 if len(order) < 6 else -45))
     whole = max((_whole(bar) for bar in bars), default=0) or 1
-    stacked = _stacked(bars, words).encode(x=x, y=alt.Y("euros:Q", title=None, axis=None, stack=True))
+    scale = alt.Scale(domain=[0, whole * 1.15])  # room for two lines above the highest
+    height = alt.Y("euros:Q", title=None, axis=None, stack=True, scale=scale)
+    stacked = _stacked(bars, words).encode(x=x, y=height)
     hidden = _rows([{"name": bar.name, "euros": whole, "told": bar.told} for bar in bars if bar.amount is None])
-    ghosts = alt.Chart(hidden).mark_bar(size=16, color=_HATCH, stroke=_LINE).encode(x=x, y=alt.Y("euros:Q", axis=None))
+    ghosts = (
+        alt.Chart(hidden)
+        .mark_bar(size=16, color=_HATCH, stroke=_LINE)
+        .encode(x=x, y=alt.Y("euros:Q", axis=None, scale=scale))
+    )
     told = _rows([{"name": bar.name, "top": _whole(bar), "told": bar.told} for bar in bars if bar.amount is not None])
-    top = alt.Y("top:Q", axis=None)
+    top = alt.Y("top:Q", axis=None, scale=scale)
     labels = (
         alt.Chart(told)
-        .mark_text(baseline="bottom", dy=-3, color=_INK, fontSize=9, lineBreak="\n")
+        .mark_text(baseline="bottom", dy=-14, color=_INK, fontSize=9, lineBreak="\n")
         .encode(x=x, y=top, text="told:N")
     )
     hints = (
@@ -138,6 +144,9 @@ def _svg(name: str, chart: Any, height: int, title: str, desc: str) -> Markup:
     drawn = vl_convert.vegalite_to_svg(plain.to_dict())
     for colour, variable in _BECOMES.items():
         drawn = drawn.replace(f'"{colour}"', f'"{variable}"')
+    drawn = re.sub(
+        r' (role="graphics-[a-z]+"|aria-roledescription="[^"]*")', "", drawn
+    )  # the title tells, not the marks
     drawn = re.sub(r"(id=\"|url\(#)(clip|gradient)", rf"\g<1>{name}-\g<2>", drawn)
     box = re.search(r'viewBox="[^"]*"', drawn)
     inside = drawn[drawn.index(">", drawn.index("<svg")) + 1 :]
