@@ -219,3 +219,27 @@ def test_a_home_that_cannot_be_written_does_not_hide_the_integrations(
     (tmp_path / "file").write_text("")
     assert len(active_integrations(tmp_path / "file")) == 1
     assert "could not be written" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (IntegrationState.PAUSED, "restored"),
+        (IntegrationState.PAUSED, "paused_by_hand"),
+        (IntegrationState.PREVIEW, None),
+    ],
+)
+def test_a_refused_credential_opens_nothing_that_a_person_or_a_restore_closed(
+    database: Database, state: IntegrationState, reason: str | None
+) -> None:
+    """A run may be underway when it is closed: reconnecting later would make it live."""
+    i = add_integration(database)
+    with database.owner() as conn:
+        known = Integrations(conn)
+        known.set_state(i.merchant, i.code, state, reason)
+        assert known.wait_for_reconnect(i.merchant, i.code, "credential_refused") is False
+        now = known.get(i.merchant, i.code)
+        assert (now.state, now.state_reason) == (state, reason)
+        known.set_state(i.merchant, i.code, IntegrationState.LIVE)
+        assert known.wait_for_reconnect(i.merchant, i.code, "credential_refused") is True
+        assert known.get(i.merchant, i.code).state is IntegrationState.RECONNECT

@@ -68,10 +68,9 @@ def extract(request: RunRequest) -> Extracted:
 def refuse(session: Session, error: Reconnect) -> None:
     """Remember that a credential is dead: scheduled runs stop calling until a person has connected again."""
     where = session.integration
-    session.integrations.set_state(where.merchant, where.code, IntegrationState.RECONNECT, error.code)
-    log.error(
-        "credential refused: integration %s/%s waits for `sluis integration reconnect`", where.merchant, where.code
-    )
+    waits = session.integrations.wait_for_reconnect(where.merchant, where.code, error.code)
+    then = "waits for `sluis integration reconnect`" if waits else "is not live any more and stays as it is"
+    log.error("credential refused: integration %s/%s %s", where.merchant, where.code, then)
 
 
 def _may_run(session: Session, request: RunRequest) -> bool:

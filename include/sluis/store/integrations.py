@@ -171,6 +171,20 @@ class Integrations:
             raise Defect(f"integration {code} of merchant {merchant} has ended", code="integration_ended")
         return current
 
+    def wait_for_reconnect(self, merchant: str, code: str, reason: str) -> bool:
+        """Let a live integration wait for new credentials; ``False`` where it is not live and stays as it is.
+
+        A run may still be underway when a person pauses it, or when a restore closes it: a refused credential must not
+        open what they closed, as a reconnected integration is live.
+        """
+        changed = row(
+            self._conn,
+            """update sluis.integration set state = 'reconnect', state_reason = %s, updated_at = now()
+            where merchant_code = %s and code = %s and state = 'live' returning code""",
+            [reason, merchant, code],
+        )
+        return changed is not None
+
     def update_settings(self, merchant: str, code: str, settings: IntegrationSettings) -> int:
         """Store new settings and offer what waits in quarantine again; returns the new settings version."""
         with self._conn.transaction():
