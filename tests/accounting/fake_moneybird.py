@@ -289,10 +289,11 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": "application/json", "X-Request-Id": "req-1", **(headers or {})}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if cut:
+        if cut:  # said, so that no client uses the connection again in the moment before it closes
             self.close_connection = True
+            self.send_header("Connection", "close")
             data = data[: len(data) // 2]
+        self.end_headers()
         self.wfile.write(data)
 
 

@@ -202,11 +202,18 @@ def send(handler: BaseHTTPRequestHandler, status: int, body: Any, headers: dict[
     handler.send_response(status)
     for name, value in {"Content-Type": "application/json", **headers, "Content-Length": str(len(raw))}.items():
         handler.send_header(name, value)
+    if handler.close_connection:
+        handler.send_header("Connection", "close")
     handler.end_headers()
     handler.wfile.write(raw)
 
 
 def misbehave(handler: BaseHTTPRequestHandler, fault: Fault) -> None:
+    """Answer wrongly, and close the connection after it.
+
+    ``send`` says so: a client that is not told might use the connection again in the moment before it closes, and
+    meet a second fault that nobody asked for.
+    """
     handler.close_connection = True
     match fault:
         case Fault.RATE_LIMITED:
